@@ -1,0 +1,71 @@
+package drivers
+
+import "time"
+
+// InventoryRequest says what to read beside what the cluster itself lists.
+type InventoryRequest struct {
+	// Replicas are the paths of the replicas whose restore points are wanted.
+	Replicas []string `json:"replicas,omitempty"`
+}
+
+// Item is one thing at the cluster: exactly one field is set.
+type Item struct {
+	Host      *HostItem      `json:"host,omitempty"`
+	VM        *VMItem        `json:"vm,omitempty"`
+	Network   *NetworkItem   `json:"network,omitempty"`
+	Datastore *DatastoreItem `json:"datastore,omitempty"`
+	Replica   *ReplicaItem   `json:"replica,omitempty"`
+}
+
+// HostItem is one hypervisor host.
+type HostItem struct {
+	Name        string   `json:"name"`
+	CPUs        int      `json:"cpus"` // threads
+	MemoryMiB   int64    `json:"memoryMiB"`
+	Maintenance bool     `json:"maintenance,omitempty"`
+	Connected   bool     `json:"connected"`
+	Networks    []string `json:"networks"`   // that its VMs can reach
+	Datastores  []string `json:"datastores"` // that it has mounted
+}
+
+// VMItem is one machine, or a template.
+type VMItem struct {
+	ID        string            `json:"id"` // as [Property.Target]
+	Name      string            `json:"name"`
+	Host      string            `json:"host"`
+	Power     string            `json:"power"` // Off, On or Suspended
+	CPUs      int               `json:"cpus"`
+	MemoryMiB int64             `json:"memoryMiB"`
+	Disks     map[string]string `json:"disks,omitempty"` // slot to endpoint
+	NICs      map[string]string `json:"nics,omitempty"`  // slot to network
+	Template  bool              `json:"template,omitempty"`
+	Snapshots int               `json:"snapshots,omitempty"`
+	Owner     Owner             `json:"owner,omitzero"`
+}
+
+// NetworkItem is one network that a NIC can be on.
+type NetworkItem struct {
+	Name string `json:"name"`
+}
+
+// DatastoreItem is one place for volumes.
+type DatastoreItem struct {
+	Name        string `json:"name"`
+	CapacityMiB int64  `json:"capacityMiB"`
+	FreeMiB     int64  `json:"freeMiB"`
+}
+
+// ReplicaItem is one replica and its restore points, oldest first.
+type ReplicaItem struct {
+	Path          string         `json:"path"`
+	Role          string         `json:"role"` // Secondary or Primary
+	RestorePoints []RestorePoint `json:"restorePoints"`
+}
+
+// RestorePoint is one instant over all volumes of a group.
+type RestorePoint struct {
+	ID       string            `json:"id"`
+	Time     time.Time         `json:"time"`
+	Complete bool              `json:"complete"`
+	Volumes  map[string]string `json:"volumes"` // volume name to endpoint
+}
