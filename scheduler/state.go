@@ -1,0 +1,187 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hotspare/hotspare/drivers"
+)
+
+// State is everything that the journal remembers, folded. Only package journal changes
+// it.
+type State struct {
+	Stacks        Stacks                `json:"stacks"`
+	Workspaces    map[string]*Workspace `json:"workspaces"`
+	Runs          map[string]*Run       `json:"runs"`
+	Kept          map[string]*Kept      `json:"kept"`   // by name
+	Alerts        map[string]time.Time  `json:"alerts"` // de-duplication key to when it was seen
+	LastWorkspace int                   `json:"lastWorkspace"`
+	LastRun       int                   `json:"lastRun"`
+}
+
+// Kept are writes of production that a demotion left at the recovery site, by name.
+type Kept struct {
+	Name    string            `json:"name"`
+	Group   string            `json:"group"`
+	Replica drivers.Property  `json:"replica"`
+	Volumes map[string]string `json:"volumes"` // volume to endpoint
+	At      time.Time         `json:"at"`
+	Word    WritesWord        `json:"word"`
+}
+
+// NewState gives the state before anything happened.
+func NewState() *State {
+	return &State{
+		Stacks: Stacks{}, Workspaces: map[string]*Workspace{}, Runs: map[string]*Run{},
+		Kept: map[string]*Kept{}, Alerts: map[string]time.Time{},
+	}
+}
+
+// NextRun and NextWorkspace name what comes next.
+func (s *State) NextRun() string { return fmt.Sprintf("r-%d", s.LastRun+1) }
+
+// NextWorkspace names the next workspace.
+func (s *State) NextWorkspace() string { return fmt.Sprintf("ws-%d", s.LastWorkspace+1) }
+
+// RunningRuns lists the runs that are not over, oldest first.
+func (s *State) RunningRuns() []*Run {
+	var all []*Run
+	for _, run := range s.Runs {
+		if run.State == Running {
+			all = append(all, run)
+		}
+	}
+	SortRuns(all)
+	return all
+}
+
+// SortRuns sorts runs by when they were accepted, and then by id.
+func SortRuns(runs []*Run) {
+	slices.SortFunc(runs, func(a, b *Run) int {
+		return cmp.Or(a.Accepted.Compare(b.Accepted), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// SortedWorkspaces lists all workspaces, oldest first.
+func (s *State) SortedWorkspaces() []*Workspace {
+	var all []*Workspace
+	for _, w := range s.Workspaces {
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *Workspace) int {
+		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// HoldersOf lists the runs that hold layers for a group, oldest first.
+func (s *State) HoldersOf(group string) []*Run {
+	held := map[Holder]bool{}
+	for _, stack := range s.Stacks {
+		for _, layer := range stack.Layers {
+			held[layer.Holder] = true
+		}
+	}
+	var runs []*Run
+	for _, run := range s.Runs {
+		if run.Plan.Group == group && run.Plan.Verb.Urgent() && held[RunHolder(run.ID, group)] {
+			runs = append(runs, run)
+		}
+	}
+	SortRuns(runs)
+	return runs
+}
+
+// Claims lists the room that groups have a right to, from their reclaim until their
+// revert.
+func (s *State) Claims() []Claim {
+	var all []Claim
+	seen := map[drivers.Property]bool{}
+	for _, group := range s.heldGroups() {
+		for _, run := range s.HoldersOf(group) {
+			for _, claim := range run.Plan.Claims {
+				if !seen[claim.VM] {
+					seen[claim.VM] = true
+					all = append(all, claim)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func (s *State) heldGroups() []string {
+	var groups []string
+	for _, run := range s.Runs {
+		if run.Plan.Group != "" && run.Plan.Verb.Urgent() && !slices.Contains(groups, run.Plan.Group) {
+			groups = append(groups, run.Plan.Group)
+		}
+	}
+	slices.Sort(groups)
+	return groups
+}
+
+// What a group is, in the word that people see.
+const (
+	GroupStandby   = "standby"      // ready, not in use
+	GroupCopied    = "copied"       // a workspace has a copy of it
+	GroupReclaimed = "reclaimed"    // at standby, its room is claimed
+	GroupFailing   = "failing over" // its failover runs
+	GroupProduces  = "failed over"  // production runs here
+	GroupReverting = "reverting"    // goes home
+)
+
+// GroupState gives the word for what a group is.
+func (s *State) GroupState(group string) string {
+	for _, run := range s.RunningRuns() {
+		if run.Plan.Group == group && run.Plan.Verb == Revert {
+			return GroupReverting
+		}
+	}
+	holders := s.HoldersOf(group)
+	for i := len(holders) - 1; i >= 0; i-- {
+		switch run := holders[i]; {
+		case run.Plan.Verb == Failover && run.State == Running:
+			return GroupFailing
+		case run.Plan.Verb == Failover:
+			return GroupProduces
+		}
+	}
+	if len(holders) > 0 {
+		return GroupReclaimed
+	}
+	for _, w := range s.Workspaces {
+		if w.Copy == group && !w.Gone && !w.Admitted.IsZero() {
+			return GroupCopied
+		}
+	}
+	return GroupStandby
+}
+
+// Covers reports whether any run's layer lies on a property that the holder has a layer
+// on.
+func (s *State) Covers(h Holder) bool {
+	for _, stack := range s.Stacks {
+		if stack.Of(h) == nil {
+			continue
+		}
+		for _, layer := range stack.Layers {
+			if s.Workspaces[string(layer.Holder)] == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Snapshot is what the pure packages decide over: nobody changes it while they do.
+type Snapshot struct {
+	Now       time.Time
+	Site      *Site
+	State     *State
+	Inventory Inventory
+	Drivers   map[string]drivers.Description // by cluster
+	Usual     func(p drivers.Property, to string) time.Duration
+}
