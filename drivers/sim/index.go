@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strings"
+	"time"
 
 	"github.com/hotspare/hotspare/drivers"
 )
@@ -16,6 +17,7 @@ type index struct {
 	children map[string]int                 // endpoint to number of clones that hang on it
 	macs     map[string]int                 // network and MAC to number of VMs that are on
 	stored   map[string]int64               // datastore to MiB in use
+	nextDue  time.Time                      // no task is due before; zero: there is none
 }
 
 func (x *index) rebuild(s *state) {
@@ -28,6 +30,9 @@ func (x *index) rebuild(s *state) {
 	}
 	for _, vm := range s.VMs {
 		x.addVM(vm)
+	}
+	for id, t := range s.Tasks {
+		s.putTask(id, t)
 	}
 }
 

@@ -70,7 +70,7 @@ func (a *power) start(st *state, _ drivers.Value, now time.Time) (time.Duration,
 	default:
 		return a.startOff(st, vm, t, now)
 	}
-	st.Tasks[vm.ID] = t
+	st.putTask(vm.ID, t)
 	return t.Due.Sub(now), nil
 }
 
@@ -84,7 +84,7 @@ func (a *power) startOn(st *state, vm *VM, t *task, now time.Time) (time.Duratio
 		return max(0, down.Due.Sub(now)) + st.Latency.PowerOn, nil
 	}
 	t.Due = now.Add(st.Latency.PowerOn)
-	st.Tasks[vm.ID] = t
+	st.putTask(vm.ID, t)
 	return st.Latency.PowerOn, nil
 }
 
@@ -95,7 +95,7 @@ func (a *power) startOff(st *state, vm *VM, t *task, now time.Time) (time.Durati
 			return 0, a.fail.of(drivers.GraceOver, "", "the guest cannot be asked, and cutting it off is not allowed")
 		}
 		t.Due = now.Add(st.Latency.PowerOff)
-		st.Tasks[vm.ID] = t
+		st.putTask(vm.ID, t)
 		a.cut = true
 		return st.Latency.PowerOff, nil
 	}
@@ -110,7 +110,7 @@ func (a *power) startOff(st *state, vm *VM, t *task, now time.Time) (time.Durati
 	}
 	if !t.Due.IsZero() {
 		t.Asked = true
-		st.Tasks[vm.ID] = t
+		st.putTask(vm.ID, t)
 		if left := max(0, t.Due.Sub(now)); left <= a.c.Grace {
 			return left, nil
 		}

@@ -6,10 +6,24 @@ import (
 	"github.com/hotspare/hotspare/drivers"
 )
 
+// putTask sets what the hypervisor works on for a VM.
+func (s *state) putTask(id string, t *task) {
+	s.Tasks[id] = t
+	if s.index.nextDue.IsZero() || t.Due.Before(s.index.nextDue) {
+		s.index.nextDue = t.Due
+	}
+}
+
 // settle lets every task land that is due.
 func (s *state) settle(now time.Time) {
-	for id, t := range s.Tasks {
+	if s.index.nextDue.IsZero() || s.index.nextDue.After(now) {
+		return
+	}
+	s.index.nextDue = time.Time{}
+	for _, id := range sorted(s.Tasks) {
+		t := s.Tasks[id]
 		if t.Due.After(now) {
+			s.putTask(id, t)
 			continue
 		}
 		delete(s.Tasks, id)
