@@ -204,13 +204,6 @@ func (s Stacks) Observed(p drivers.Property, stands drivers.Value) {
 		return
 	}
 	stack.Stands, stack.InFlight = &stands, nil
-	if p.Name == drivers.Presence && stands.Text == drivers.Absent {
-		for _, other := range s.OfTarget(p) {
-			if other != p && len(s[other].Layers) == 0 {
-				delete(s, other)
-			}
-		}
-	}
 	s.forget(p)
 }
 
@@ -224,6 +217,21 @@ func (s Stacks) forget(p drivers.Property) {
 		return // what stands on it is still needed to take the target away
 	}
 	delete(s, p)
+	if p.Name == drivers.Presence {
+		for _, other := range s.OfTarget(p) {
+			delete(s, other)
+		}
+	}
+}
+
+// Accept makes a plan's change of layers: it takes out, and then writes.
+func (s Stacks) Accept(p *Plan) {
+	for _, drop := range p.Drops {
+		s.Drop(drop.Property, drop.Holder)
+	}
+	for _, put := range p.Puts {
+		s.Put(put.Property, put.Layer)
+	}
 }
 
 // SortProperties sorts by cluster, kind, target, name and slot.

@@ -1,0 +1,237 @@
+// Package place decides where there is room: how much each host has, who uses it, and on
+// which hosts new VMs go. It is pure: a snapshot in, an answer out.
+package place
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/scheduler"
+)
+
+// HostKey names a host at a site.
+type HostKey struct{ Cluster, Host string }
+
+// Use is one VM's use of a host.
+type Use struct {
+	VM   drivers.Property // its power
+	Name string
+	Size scheduler.Size
+	// Stands: it is on now, or a change may have left it on.
+	Stands bool
+	// Wanted: the top of its stack asks for on. A VM that nobody has a layer on is
+	// wanted as it stands.
+	Wanted bool
+	// Workspace that wants it on, whatever lies above; empty where none does.
+	Workspace string
+	// Claim is the group that has a right to this room.
+	Claim string
+}
+
+// Counts reports whether the use takes room now or will.
+func (u Use) Counts() bool { return u.Stands || u.Wanted || u.Claim != "" }
+
+// Room is what a host has and who uses it.
+type Room struct {
+	Key      HostKey
+	Capacity scheduler.Size // what may be used, ratios and floor applied
+	Uses     []Use          // sorted by name
+	Reach    drivers.HostItem
+}
+
+// Free is the capacity less every use for which keep answers true.
+func (r *Room) Free(keep func(Use) bool) scheduler.Size {
+	free := r.Capacity
+	for _, use := range r.Uses {
+		if keep(use) {
+			free = free.Minus(use.Size)
+		}
+	}
+	return free
+}
+
+// Rooms gives the room of every host that can run VMs: connected and not in maintenance.
+func Rooms(snap *scheduler.Snapshot) map[HostKey]*Room {
+	rooms := map[HostKey]*Room{}
+	for cluster, inv := range snap.Inventory {
+		rules := scheduler.RoomRules{CPURatio: 4, MemoryRatio: 1}
+		if c := snap.Site.Cluster(cluster); c != nil {
+			rules = c.Room
+		}
+		for name, host := range inv.Hosts {
+			if host.Maintenance || !host.Connected {
+				continue
+			}
+			key := HostKey{cluster, name}
+			rooms[key] = &Room{Key: key, Reach: host, Capacity: scheduler.Size{
+				CPUs:      float64(host.CPUs) * rules.CPURatio,
+				MemoryMiB: int64(float64(host.MemoryMiB) * rules.MemoryRatio * (1 - rules.FloorMemory)),
+			}}
+		}
+	}
+	claims := map[drivers.Property]string{}
+	for _, claim := range snap.State.Claims() {
+		claims[claim.VM] = claim.Group
+	}
+	for _, use := range uses(snap) {
+		use.Claim = claims[use.VM]
+		if room := rooms[use.host]; room != nil {
+			room.Uses = append(room.Uses, use.Use)
+		}
+	}
+	for _, room := range rooms {
+		slices.SortFunc(room.Uses, func(a, b Use) int {
+			return cmp.Or(cmp.Compare(a.Name, b.Name), scheduler.CompareProperties(a.VM, b.VM))
+		})
+	}
+	return rooms
+}
+
+type placedUse struct {
+	Use
+	host HostKey
+}
+
+// uses lists every VM: those that the inventory has, and those that are being made.
+func uses(snap *scheduler.Snapshot) []placedUse {
+	var all []placedUse
+	for cluster, inv := range snap.Inventory {
+		for id, vm := range inv.VMs {
+			if vm.Template {
+				continue
+			}
+			power := scheduler.Power(cluster, id)
+			use := Use{VM: power, Name: vm.Name, Size: SizeOf(vm), Stands: vm.Power == drivers.On, Wanted: vm.Power == drivers.On}
+			overlay(snap.State, &use)
+			all = append(all, placedUse{use, HostKey{cluster, vm.Host}})
+		}
+	}
+	for p, stack := range snap.State.Stacks {
+		if p.Kind != drivers.VM || p.Name != drivers.Presence || len(stack.Layers) == 0 {
+			continue
+		}
+		inv := snap.Inventory[p.Cluster]
+		if inv == nil {
+			continue
+		}
+		if _, listed := inv.VMs[p.Target]; listed {
+			continue
+		}
+		goal := stack.Layers[0].Goal.Value
+		if goal == nil || goal.Spec == nil || goal.Spec.VM == nil {
+			continue
+		}
+		spec := goal.Spec.VM
+		use := Use{VM: p.On(drivers.Power, ""), Name: spec.Name,
+			Size: scheduler.Size{CPUs: float64(spec.CPUs), MemoryMiB: spec.MemoryMiB}}
+		overlay(snap.State, &use)
+		all = append(all, placedUse{use, HostKey{p.Cluster, spec.Host}})
+	}
+	return all
+}
+
+// overlay corrects what the inventory said by what the journal knows.
+func overlay(state *scheduler.State, use *Use) {
+	stack := state.Stacks[use.VM]
+	if stack == nil {
+		return
+	}
+	if stack.Stands != nil {
+		use.Stands = stack.Stands.Text == drivers.On
+	}
+	if stack.InFlight != nil && stack.InFlight.Text == drivers.On {
+		use.Stands = true
+	}
+	if wanted, known := state.Stacks.Wanted(use.VM); known {
+		use.Wanted = wanted.Text == drivers.On
+	}
+	for _, layer := range stack.Layers {
+		if w := state.Workspaces[string(layer.Holder)]; w != nil && layer.Goal.Value != nil && layer.Goal.Value.Text == drivers.On {
+			use.Workspace = w.ID
+		}
+	}
+}
+
+// SizeOf gives the size of a VM.
+func SizeOf(vm drivers.VMItem) scheduler.Size {
+	return scheduler.Size{CPUs: float64(vm.CPUs), MemoryMiB: vm.MemoryMiB}
+}
+
+// Need is one VM that wants room on a host, or on any host of a cluster.
+type Need struct {
+	VM      drivers.Property // its power
+	Name    string
+	Cluster string
+	Host    string // empty: any that reaches the networks
+	Size    scheduler.Size
+	Reach   []string // networks that the host must reach
+}
+
+// Counted is the rule for lending: whatever stands, is wanted or is claimed counts.
+func Counted(u Use) bool { return u.Counts() }
+
+// Fit places the needs into the rooms, in the order given, none of them counted twice
+// with a use of the same VM. keep says which uses count. It gives each need's host, or an
+// error that says in one sentence what is short. Hosts are chosen by most memory free,
+// then by name, so that results repeat.
+func Fit(rooms map[HostKey]*Room, needs []Need, keep func(Use) bool) ([]string, error) {
+	moving := map[drivers.Property]bool{}
+	for _, need := range needs {
+		moving[need.VM] = true
+	}
+	free := map[HostKey]scheduler.Size{}
+	for key, room := range rooms {
+		free[key] = room.Free(func(u Use) bool { return !moving[u.VM] && keep(u) })
+	}
+	hosts := make([]string, len(needs))
+	for i, need := range needs {
+		key, err := choose(rooms, free, need)
+		if err != nil {
+			return nil, err
+		}
+		free[key] = free[key].Minus(need.Size)
+		hosts[i] = key.Host
+	}
+	return hosts, nil
+}
+
+func choose(rooms map[HostKey]*Room, free map[HostKey]scheduler.Size, need Need) (HostKey, error) {
+	var candidates []HostKey
+	for key, room := range rooms {
+		if key.Cluster == need.Cluster && (need.Host == "" || need.Host == key.Host) && reaches(room.Reach, need.Reach) {
+			candidates = append(candidates, key)
+		}
+	}
+	if len(candidates) == 0 {
+		if need.Host != "" {
+			return HostKey{}, fmt.Errorf("host %s of %s is not usable now (gone, in maintenance, or does not reach its networks)", need.Host, need.Name)
+		}
+		return HostKey{}, fmt.Errorf("no host of cluster %s can run %s (gone, in maintenance, or none reaches its networks)", need.Cluster, need.Name)
+	}
+	slices.SortFunc(candidates, func(a, b HostKey) int {
+		return cmp.Or(cmp.Compare(free[b].MemoryMiB, free[a].MemoryMiB), cmp.Compare(a.Host, b.Host))
+	})
+	for _, key := range candidates {
+		if need.Size.Fits(free[key]) {
+			return key, nil
+		}
+	}
+	best := candidates[0]
+	return HostKey{}, fmt.Errorf("%s needs %s, and host %s has %s free", need.Name, Text(need.Size), best.Host, Text(free[best]))
+}
+
+func reaches(host drivers.HostItem, networks []string) bool {
+	for _, n := range networks {
+		if !slices.Contains(host.Networks, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// Text gives a size for people.
+func Text(s scheduler.Size) string {
+	return fmt.Sprintf("%.4g CPUs and %.4g GiB", max(s.CPUs, 0), max(float64(s.MemoryMiB), 0)/1024)
+}
