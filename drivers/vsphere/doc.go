@@ -1,0 +1,21 @@
+// Package vsphere is the driver for one vCenter: it sets the properties of the drivers
+// contract through the vSphere API.
+//
+// What belongs together, file by file:
+//
+//	driver.go     the contract's methods; which property goes to which code
+//	settings.go   the configuration block and its schema
+//	session.go    the one session, which logs in again by itself
+//	watch.go      the one property collector that waits for tasks and states
+//	tasks.go      running a task; waiting for what an earlier call left running
+//	read.go       reading objects in bulk; lookup.go: from names to objects
+//	faults.go     from vSphere's faults to the contract's kinds of errors
+//	power.go host.go disk.go backing.go nic.go machine.go clone.go   a VM's properties
+//	volume.go birth.go record.go                                     volumes
+//	replica.go manifest.go promote.go                                replicas
+//	files.go paths.go                                                files on datastores
+//	inventory.go health.go                                           reading the site
+//
+// The driver holds no state of its own: what it must find again lies in the VM's
+// extraConfig, or in a small file beside what it describes.
+package vsphere

@@ -1,0 +1,219 @@
+package vsphere
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
+)
+
+// ownerPath reads one key of a VM's extraConfig, which as a whole is large.
+const ownerPath = `config.extraConfig["` + ownerKey + `"]`
+
+var inventoryPaths = []string{
+	"name", "summary.config", "runtime.host", "runtime.powerState", "config.hardware.device", "snapshot", ownerPath,
+}
+
+// Inventory reads the cluster in bulk: some ten calls, however many VMs there are.
+func (d *driver) Inventory(ctx context.Context, request drivers.InventoryRequest, item func(drivers.Item) error) error {
+	cl, err := d.ready("read the inventory")
+	if err != nil {
+		return err
+	}
+	return fail("read the inventory of", cl.settings.url.Host, cl.inventory(ctx, request, item))
+}
+
+func (cl *client) inventory(ctx context.Context, request drivers.InventoryRequest, item func(drivers.Item) error) error {
+	if err := cl.session.verify(ctx); err != nil {
+		return err
+	}
+	networks, err := cl.networks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range networks {
+		if n.uplink {
+			continue
+		}
+		if err := item(drivers.Item{Network: &drivers.NetworkItem{Name: n.name}}); err != nil {
+			return err
+		}
+	}
+	var hosts []mo.HostSystem
+	paths := []string{"name", "summary.hardware", "runtime.inMaintenanceMode", "runtime.connectionState", "network", "datastore"}
+	if err := retrieveBelow(ctx, cl.vim, cl.places.compute, "HostSystem", paths, &hosts); err != nil {
+		return err
+	}
+	if len(hosts) == 0 {
+		return errors.New("vCenter lists no host in the cluster")
+	}
+	datastores, err := cl.datastores(ctx, hosts)
+	if err != nil {
+		return err
+	}
+	for _, store := range datastores {
+		const mib = 1 << 20
+		s := store.Summary
+		if err := item(drivers.Item{Datastore: &drivers.DatastoreItem{Name: store.Name, CapacityMiB: s.Capacity / mib, FreeMiB: s.FreeSpace / mib}}); err != nil {
+			return err
+		}
+	}
+	hostNames := map[types.ManagedObjectReference]string{}
+	for i := range hosts {
+		hostNames[hosts[i].Self] = hosts[i].Name
+		if err := item(drivers.Item{Host: hostItem(&hosts[i], networks, datastores)}); err != nil {
+			return err
+		}
+	}
+	if err := cl.inventoryVMs(ctx, networks, hostNames, item); err != nil {
+		return err
+	}
+	return cl.inventoryReplicas(ctx, request.Replicas, item)
+}
+
+// datastores reads the datastores that any of the hosts has.
+func (cl *client) datastores(ctx context.Context, hosts []mo.HostSystem) ([]mo.Datastore, error) {
+	var refs []types.ManagedObjectReference
+	seen := map[types.ManagedObjectReference]bool{}
+	for _, host := range hosts {
+		for _, ref := range host.Datastore {
+			if !seen[ref] {
+				seen[ref] = true
+				refs = append(refs, ref)
+			}
+		}
+	}
+	var datastores []mo.Datastore
+	err := retrieveMany(ctx, cl.vim, refs, []string{"name", "summary"}, &datastores)
+	return datastores, err
+}
+
+func hostItem(host *mo.HostSystem, networks []network, datastores []mo.Datastore) *drivers.HostItem {
+	h := &drivers.HostItem{
+		Name:        host.Name,
+		Maintenance: host.Runtime.InMaintenanceMode,
+		Connected:   host.Runtime.ConnectionState == types.HostSystemConnectionStateConnected,
+		Networks:    []string{},
+		Datastores:  []string{},
+	}
+	if hardware := host.Summary.Hardware; hardware != nil {
+		h.CPUs, h.MemoryMiB = int(hardware.NumCpuThreads), hardware.MemorySize>>20
+	}
+	has := map[types.ManagedObjectReference]bool{}
+	for _, ref := range append(host.Network, host.Datastore...) {
+		has[ref] = true
+	}
+	for _, n := range networks {
+		if has[n.ref] && !n.uplink {
+			h.Networks = append(h.Networks, n.name)
+		}
+	}
+	for _, d := range datastores {
+		if has[d.Self] {
+			h.Datastores = append(h.Datastores, d.Name)
+		}
+	}
+	return h
+}
+
+// inventoryVMs lists the VMs on the cluster's hosts, and the datacenter's templates,
+// wherever they are registered.
+func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts map[types.ManagedObjectReference]string, item func(drivers.Item) error) error {
+	var content []types.ObjectContent
+	if err := retrieveBelow(ctx, cl.vim, cl.places.datacenter.Reference(), "VirtualMachine", inventoryPaths, &content); err != nil {
+		return err
+	}
+	if len(content) == 0 {
+		return errors.New("vCenter lists no VM at all")
+	}
+	for _, c := range content {
+		vm, owner, err := inventoryVM(c)
+		if err != nil {
+			return err
+		}
+		host := hosts[valueOf(vm.Runtime.Host)]
+		if host == "" && !vm.Summary.Config.Template {
+			continue
+		}
+		if err := item(drivers.Item{VM: vmItem(vm, owner, host, networks)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inventoryVM reads one VM's properties, and its owner's tag, which has a path that no
+// managed object has a field for.
+func inventoryVM(c types.ObjectContent) (*mo.VirtualMachine, drivers.Owner, error) {
+	var owner drivers.Owner
+	fields := types.ObjectContent{Obj: c.Obj}
+	for _, p := range c.PropSet {
+		if p.Name != ownerPath {
+			fields.PropSet = append(fields.PropSet, p)
+			continue
+		}
+		switch option := p.Val.(type) {
+		case types.OptionValue:
+			text, _ := option.Value.(string)
+			owner = readOwner(text)
+		case *types.OptionValue:
+			text, _ := option.Value.(string)
+			owner = readOwner(text)
+		}
+	}
+	var vm mo.VirtualMachine
+	err := mo.LoadObjectContent([]types.ObjectContent{fields}, &vm)
+	return &vm, owner, err
+}
+
+func vmItem(vm *mo.VirtualMachine, owner drivers.Owner, host string, networks []network) *drivers.VMItem {
+	config := vm.Summary.Config
+	v := &drivers.VMItem{
+		ID: strings.ToLower(config.InstanceUuid), Name: vm.Name, Host: host, Power: powerText(vm.Runtime.PowerState),
+		CPUs: int(config.NumCpu), MemoryMiB: int64(config.MemorySizeMB),
+		Disks: map[string]string{}, NICs: map[string]string{},
+		Template: config.Template, Snapshots: snapshotCount(vm.Snapshot), Owner: owner,
+	}
+	list := devices(vm)
+	for _, device := range list {
+		switch device := device.(type) {
+		case *types.VirtualDisk:
+			if b, slot := readBacking(device.Backing), slotOf(list, device); b != nil && slot != "" {
+				v.Disks[slot] = b.file
+			}
+		case types.BaseVirtualEthernetCard:
+			v.NICs[nicSlot(device)] = networkOf(device.GetVirtualEthernetCard(), networks)
+		}
+	}
+	return v
+}
+
+// inventoryReplicas lists every replica that can be read, and then fails for those that
+// cannot.
+func (cl *client) inventoryReplicas(ctx context.Context, replicas []string, item func(drivers.Item) error) error {
+	var failed []error
+	for _, replica := range replicas {
+		points, err := cl.readManifest(ctx, replica)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		m, err := cl.readMarker(ctx, replica)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		role := drivers.Secondary
+		if m != nil {
+			role = drivers.Primary
+		}
+		if err := item(drivers.Item{Replica: &drivers.ReplicaItem{Path: replica, Role: role, RestorePoints: points}}); err != nil {
+			return err
+		}
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,147 @@
+package vsphere
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/property"
+	"github.com/vmware/govmomi/task"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
+)
+
+// taskLimit bounds how long a task is waited for where the caller sets no deadline.
+const taskLimit = time.Hour
+
+// await waits for a task and gives its result, or its fault as an error. The task goes on
+// where ctx ends before it: whoever changes its target next waits for it (see settle).
+func (cl *client) await(ctx context.Context, ref types.ManagedObjectReference, progress func(drivers.Progress), message string) (types.AnyType, error) {
+	ctx, cancel := context.WithTimeout(ctx, taskLimit)
+	defer cancel()
+	if progress == nil {
+		progress = func(drivers.Progress) {}
+	}
+	progress(drivers.Progress{Message: message})
+	failed := false
+	err := cl.watcher.until(ctx, ref, func(state map[string]any) (bool, error) {
+		switch state["info.state"] {
+		case types.TaskInfoStateSuccess:
+			return true, nil
+		case types.TaskInfoStateError:
+			failed = true
+			return true, nil
+		}
+		if percent, ok := state["info.progress"].(int32); ok {
+			progress(drivers.Progress{Message: message, Percent: int(percent)})
+		}
+		return false, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var done mo.Task
+	if err := retrieveOne(ctx, cl.vim, ref, []string{"info.error", "info.result"}, &done); err != nil {
+		return nil, err
+	}
+	if failed {
+		fault := done.Info.Error
+		if fault == nil {
+			fault = &types.LocalizedMethodFault{Fault: &types.RuntimeFault{}, LocalizedMessage: "the task failed without a reason"}
+		}
+		return nil, task.Error{LocalizedMethodFault: fault, Description: done.Info.Description}
+	}
+	return done.Info.Result, nil
+}
+
+// runningTask is a task that vCenter has not ended.
+type runningTask struct {
+	ref    types.ManagedObjectReference
+	entity types.ManagedObjectReference
+	name   string // "CloneVM_Task"
+}
+
+// runningTasks lists what vCenter is at work on, in one call: the entities' own lists of
+// tasks would need one call each.
+func (cl *client) runningTasks(ctx context.Context) ([]runningTask, error) {
+	response, err := property.DefaultCollector(cl.vim).RetrieveProperties(ctx, types.RetrieveProperties{
+		SpecSet: []types.PropertyFilterSpec{{
+			ObjectSet: []types.ObjectSpec{{
+				Obj:  *cl.vim.ServiceContent.TaskManager,
+				Skip: types.NewBool(true),
+				SelectSet: []types.BaseSelectionSpec{&types.TraversalSpec{
+					Type: "TaskManager", Path: "recentTask",
+				}},
+			}},
+			PropSet: []types.PropertySpec{{Type: "Task", PathSet: []string{"info.state", "info.entity", "info.name"}}},
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var running []runningTask
+	for _, content := range response.Returnval {
+		t := runningTask{ref: content.Obj}
+		ended := true
+		for _, p := range content.PropSet {
+			switch value := p.Val.(type) {
+			case types.TaskInfoState:
+				ended = value == types.TaskInfoStateSuccess || value == types.TaskInfoStateError
+			case types.ManagedObjectReference:
+				t.entity = value
+			case string:
+				t.name = value
+			}
+		}
+		if !ended {
+			running = append(running, t)
+		}
+	}
+	return running, nil
+}
+
+// settle waits until no task runs that is ours to wait for: what an earlier call left
+// running ends before the next change begins. How such a task ends does not matter here,
+// for the state is read afterwards.
+func (cl *client) settle(ctx context.Context, ours func(runningTask) bool) error {
+	for {
+		running, err := cl.runningTasks(ctx)
+		if err != nil {
+			return err
+		}
+		waited := false
+		for _, t := range running {
+			if !ours(t) {
+				continue
+			}
+			waited = true
+			_, err := cl.await(ctx, t.ref, nil, "")
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil && !isFault(err) {
+				return err
+			}
+		}
+		if !waited {
+			return nil
+		}
+	}
+}
+
+// settleEntity waits for the tasks of one VM.
+func (cl *client) settleEntity(ctx context.Context, entity types.ManagedObjectReference) error {
+	return cl.settle(ctx, func(t runningTask) bool { return t.entity == entity })
+}
+
+// settleBirths waits for VMs that are being made, by anybody but this process, whose own
+// are not left behind.
+func (cl *client) settleBirths(ctx context.Context) error {
+	return cl.settle(ctx, func(t runningTask) bool {
+		name := strings.TrimSuffix(t.name, "_Task")
+		birth := strings.EqualFold(name, "CloneVM") || strings.EqualFold(name, "CreateVM")
+		return birth && !cl.births.has(t.ref)
+	})
+}

@@ -1,0 +1,251 @@
+package vsphere
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/hotspare/hotspare/drivers"
+)
+
+// volumeOf is the presence of one volume: a child disk of a restore point's disk.
+type volumeOf struct {
+	*client
+	target string
+}
+
+// volumeRest is what a volume has beside being there.
+type volumeRest struct {
+	V            int      `json:"v"`
+	Replica      string   `json:"replica"`
+	RestorePoint string   `json:"restorePoint"`
+	Volume       string   `json:"volume"`
+	Parents      []string `json:"parents"`
+}
+
+func (v volumeOf) observe(ctx context.Context) (drivers.Value, error) {
+	name, err := parseVolume(v.target)
+	if err != nil {
+		return drivers.Value{}, err
+	}
+	_, value, err := v.look(ctx, name)
+	return value, err
+}
+
+// look reads a volume's record and tells whether its disk is there. A disk without a
+// record is there, and not ours: its value has no rest.
+func (cl *client) look(ctx context.Context, name volumeName) (*record, drivers.Value, error) {
+	absent := drivers.Value{Text: drivers.Absent}
+	r, err := cl.readRecord(ctx, name)
+	if err != nil {
+		return nil, absent, err
+	}
+	endpoint := cl.diskPath(name).String()
+	if r != nil {
+		endpoint = r.Endpoint
+	}
+	exists, err := cl.diskExists(ctx, endpoint)
+	if err != nil || !exists {
+		return r, absent, err
+	}
+	value := drivers.Value{Text: drivers.Present, Made: map[string]string{drivers.MadeEndpoint: endpoint}}
+	if r != nil {
+		value.Rest = encode(volumeRest{1, r.Replica, r.RestorePoint, r.Volume, r.Parents})
+		return r, value, nil
+	}
+	// Another volume's disk may lie here, if that one was renamed.
+	if renamed, err := cl.renamedRecord(ctx, endpoint); err != nil || renamed != nil {
+		return nil, absent, err
+	}
+	return nil, value, nil
+}
+
+// sameVolume compares presence and, where both values carry one, what the volume hangs on.
+func sameVolume(a, b drivers.Value) bool {
+	if a.Text != b.Text || len(a.Rest) == 0 || len(b.Rest) == 0 {
+		return a.Text == b.Text
+	}
+	var x, y volumeRest
+	return json.Unmarshal(a.Rest, &x) == nil && json.Unmarshal(b.Rest, &y) == nil && string(encode(x)) == string(encode(y))
+}
+
+func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
+	name, err := parseVolume(v.target)
+	if err != nil {
+		return drivers.Value{}, err
+	}
+	r, found, err := v.look(ctx, name)
+	if err != nil {
+		return drivers.Value{}, err
+	}
+	if found.Text == drivers.Present && r == nil {
+		return drivers.Value{}, drift("set presence of", "volume "+v.target, found,
+			"there is a disk %s that is not ours", found.Made[drivers.MadeEndpoint])
+	}
+	switch c.Goal.Text {
+	case drivers.Present:
+		return v.make(ctx, c, name, r, found, progress)
+	case drivers.Absent:
+		return v.remove(ctx, c, r, found)
+	}
+	return drivers.Value{}, invalid("set presence of", "volume "+v.target, "%q is neither present nor absent", c.Goal.Text)
+}
+
+func (v volumeOf) make(ctx context.Context, c drivers.Change, name volumeName, old *record, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
+	const op = "make"
+	object := "volume " + v.target
+	if found.Text == drivers.Present && old.hangsOn(c.Goal) {
+		// What is left of its making is cleared; then the goal stands.
+		return found, v.clearScratch(ctx, old.Change)
+	}
+	if err := expected(c, op, object, found, sameVolume); err != nil {
+		return drivers.Value{}, err
+	}
+	if found.Text == drivers.Present {
+		return drivers.Value{}, drift(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
+	}
+	if c.Goal.Spec == nil || c.Goal.Spec.Volume == nil {
+		return drivers.Value{}, invalid(op, object, "the goal does not say of which restore point")
+	}
+	spec := c.Goal.Spec.Volume
+	point, err := v.restorePoint(ctx, spec.Replica, spec.RestorePoint)
+	if err != nil {
+		return drivers.Value{}, err
+	}
+	parent, ok := point.Volumes[spec.Volume]
+	if !ok {
+		return drivers.Value{}, notFound(op, object, "check the volume's name", "restore point %s has no volume %s", point.ID, spec.Volume)
+	}
+	if old != nil {
+		if err := v.clearScratch(ctx, old.Change); err != nil {
+			return drivers.Value{}, fail(op, object, err)
+		}
+	}
+	r := record{
+		V: 1, Target: v.target, Owner: c.Owner, Change: c.ID, Endpoint: v.diskPath(name).String(), Parents: []string{parent},
+		Replica: spec.Replica, RestorePoint: spec.RestorePoint, Volume: spec.Volume,
+	}
+	if err := v.announce(ctx, name, r); err != nil {
+		return drivers.Value{}, fail(op, object, err)
+	}
+	if err := v.makeDisks(ctx, c.ID, []record{r}, progress); err != nil {
+		return drivers.Value{}, fail(op, object, err)
+	}
+	return v.observe(ctx)
+}
+
+// announce writes down a volume before it is made: its record, then its pin.
+func (cl *client) announce(ctx context.Context, name volumeName, r record) error {
+	if err := cl.writeRecord(ctx, name, r); err != nil {
+		return err
+	}
+	return cl.writePin(ctx, r)
+}
+
+// hangsOn reports whether a volume is what a goal asks for.
+func (r *record) hangsOn(goal drivers.Value) bool {
+	if goal.Spec != nil && goal.Spec.Volume != nil {
+		s := goal.Spec.Volume
+		return r.Replica == s.Replica && r.RestorePoint == s.RestorePoint && r.Volume == s.Volume
+	}
+	var rest volumeRest
+	if len(goal.Rest) == 0 || json.Unmarshal(goal.Rest, &rest) != nil {
+		return true // present, and nothing more is asked
+	}
+	return r.Replica == rest.Replica && r.RestorePoint == rest.RestorePoint && r.Volume == rest.Volume
+}
+
+func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *record, found drivers.Value) (drivers.Value, error) {
+	const op = "delete"
+	object := "volume " + v.target
+	absent := drivers.Value{Text: drivers.Absent}
+	if r == nil {
+		return absent, nil
+	}
+	if found.Text == drivers.Present {
+		if err := expected(c, op, object, found, sameVolume); err != nil {
+			return drivers.Value{}, err
+		}
+	}
+	marker, err := v.readMarker(ctx, r.Replica)
+	if err != nil {
+		return drivers.Value{}, fail(op, object, err)
+	}
+	if marker != nil && marker.holds(r.Endpoint) {
+		return drivers.Value{}, refuse(op, object, "demote the replica first", "it is a promoted disk of %s, which is primary", r.Replica)
+	}
+	if err := v.deleteVolume(ctx, *r); err != nil {
+		return drivers.Value{}, fail(op, object, err)
+	}
+	return absent, nil
+}
+
+// deleteVolume deletes a volume of ours with its pin, and its record last. It refuses
+// while any VM but its own scratch VM has the disk, or one that hangs on it.
+func (cl *client) deleteVolume(ctx context.Context, r record) error {
+	if err := cl.clearScratch(ctx, r.Change); err != nil {
+		return err
+	}
+	exists, err := cl.diskExists(ctx, r.Endpoint)
+	if err != nil {
+		return err
+	}
+	at, err := parsePath(r.Endpoint)
+	if err != nil {
+		return err
+	}
+	if exists {
+		users, err := cl.attachedTo(ctx, r.Endpoint)
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return refuse("delete", "volume "+r.Target, "give that VM another disk first", "%s has it attached", users[0].name)
+		}
+		if err := cl.deleteDisk(ctx, at); err != nil {
+			return err
+		}
+	}
+	if err := cl.deletePin(ctx, r); err != nil {
+		return err
+	}
+	name, err := parseVolume(r.Target)
+	if err != nil {
+		return err
+	}
+	if r.Endpoint != cl.diskPath(name).String() {
+		if err := cl.deleteFile(ctx, renameNote(r.Endpoint)); err != nil {
+			return err
+		}
+	}
+	return cl.deleteFile(ctx, cl.recordPath(name))
+}
+
+// clearScratch removes the scratch VM of a change, where one is left.
+func (cl *client) clearScratch(ctx context.Context, change string) error {
+	scratch, err := cl.findScratch(ctx, change)
+	if err != nil || scratch == nil {
+		return err
+	}
+	return cl.destroyScratch(ctx, *scratch)
+}
+
+// holds reports whether an endpoint is one of the promoted disks.
+func (m *marker) holds(endpoint string) bool {
+	for _, e := range m.Volumes {
+		if e == endpoint {
+			return true
+		}
+	}
+	return false
+}
+
+// names gives the volumes' names, sorted.
+func names(volumes map[string]string) []string {
+	var list []string
+	for name := range volumes {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
