@@ -3,6 +3,7 @@ package scheduler
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/hotspare/hotspare/drivers"
 )
@@ -66,16 +67,18 @@ type Stack struct {
 	// Stands is what our last finished change, or our first look, left at the site; nil
 	// before.
 	Stands *drivers.Value `json:"stands,omitempty"`
-	// InFlight is the goal of a change that began and whose end is not known: then either
-	// it or Stands may be at the site.
-	InFlight *drivers.Value `json:"inFlight,omitempty"`
+	// InFlight are the goals of changes that began and whose end is not known, oldest
+	// first: any of them, or Stands, may be at the site. More than one after a change was
+	// cut off, and the one that was to mend it too.
+	InFlight []drivers.Value `json:"inFlight,omitempty"`
 }
 
 // Clone returns a copy that shares no slice with s. Values are shared: they are never
 // changed in place.
 func (s *Stack) Clone() *Stack {
 	c := *s
-	c.Layers = append([]Layer(nil), s.Layers...)
+	c.Layers = slices.Clone(s.Layers)
+	c.InFlight = slices.Clone(s.InFlight)
 	return &c
 }
 
@@ -105,16 +108,34 @@ func (s *Stack) Expected() []drivers.Value {
 	if s.Stands != nil {
 		values = append(values, *s.Stands)
 	}
-	if s.InFlight != nil {
-		values = append(values, *s.InFlight)
-	}
-	return values
+	return append(values, s.InFlight...)
+}
+
+// Uncertain reports whether a change began and its end is not known.
+func (s *Stack) Uncertain() bool { return len(s.InFlight) > 0 }
+
+// MayBe reports whether this text may stand at the site, as far as is known.
+func (s *Stack) MayBe(text string) bool {
+	return slices.ContainsFunc(s.Expected(), func(v drivers.Value) bool { return v.Text == text })
+}
+
+// begin adds a goal to those in flight, once.
+func (s *Stack) begin(goal drivers.Value) {
+	s.InFlight = slices.DeleteFunc(s.InFlight, func(v drivers.Value) bool {
+		return v.Text == goal.Text && bytes.Equal(v.Rest, goal.Rest)
+	})
+	s.InFlight = append(s.InFlight, goal)
 }
 
 // satisfied reports whether what stands is what the goal asks for, as far as the caller
-// of a driver can tell: the text, and the driver's rest where the goal has one. Whether
-// two values mean the same to the hypervisor only the driver knows; a step too many costs
-// one call that finds it "already so".
+// of a driver can tell: the text, what a promotion is named, and the driver's rest where
+// the goal has one. Whether two values mean the same to the hypervisor only the driver
+// knows; a step too many costs one call that finds it "already so".
 func satisfied(goal, stands drivers.Value) bool {
+	if spec := goal.Spec; spec != nil && spec.Replica != nil {
+		if stands.Spec == nil || stands.Spec.Replica == nil || stands.Spec.Replica.As != spec.Replica.As {
+			return false
+		}
+	}
 	return goal.Text == stands.Text && (goal.Rest == nil || bytes.Equal(goal.Rest, stands.Rest))
 }

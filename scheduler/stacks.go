@@ -96,7 +96,7 @@ func (s Stacks) IsMade(p drivers.Property) bool {
 // making has begun and its end has not been seen.
 func (s Stacks) Exists(p drivers.Property) bool {
 	presence := s[p.On(drivers.Presence, "")]
-	if presence == nil || presence.InFlight != nil {
+	if presence == nil || presence.Uncertain() {
 		return true
 	}
 	return presence.Stands != nil && presence.Stands.Text == drivers.Present
@@ -120,7 +120,7 @@ func (s Stacks) Resolve(p drivers.Property, goal Goal) (value drivers.Value, kno
 		return *goal.Value, true
 	case goal.Made != nil:
 		by := s[goal.Made.By]
-		if by == nil || by.Stands == nil || by.InFlight != nil {
+		if by == nil || by.Stands == nil || by.Uncertain() {
 			return drivers.Value{}, false
 		}
 		text, ok := by.Stands.Made[goal.Made.Key]
@@ -148,7 +148,7 @@ func (s Stacks) Gap(p drivers.Property) bool {
 			return false
 		}
 	}
-	if stack.InFlight != nil {
+	if stack.Uncertain() {
 		return true
 	}
 	top := stack.Top()
@@ -179,7 +179,7 @@ func (s Stacks) Begin(p drivers.Property, found *drivers.Value, goal drivers.Val
 	if stack.Found == nil && found != nil && (p.Name == drivers.Presence || !s.IsMade(p)) {
 		stack.Found = found
 	}
-	stack.InFlight = &goal
+	stack.begin(goal)
 }
 
 // Finish records that a change is done and what stands now.
@@ -188,11 +188,14 @@ func (s Stacks) Finish(p drivers.Property, stands drivers.Value) {
 	if stack == nil {
 		return
 	}
-	if goal := stack.InFlight; goal != nil && goal.Rest != nil && goal.Text == stands.Text {
-		stands.Rest = goal.Rest // the driver holds the two for equal
-	}
-	if goal := stack.InFlight; goal != nil && stands.Spec == nil {
-		stands.Spec = goal.Spec
+	if stack.Uncertain() {
+		goal := stack.InFlight[len(stack.InFlight)-1]
+		if goal.Rest != nil && goal.Text == stands.Text {
+			stands.Rest = goal.Rest // the driver holds the two for equal
+		}
+		if stands.Spec == nil {
+			stands.Spec = goal.Spec
+		}
 	}
 	s.Observed(p, stands)
 }

@@ -144,7 +144,7 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 	if a.begun {
 		return false, nil
 	}
-	found, goal, err := a.look(driver)
+	found, goal, gone, err := a.look(driver)
 	if err != nil {
 		return false, err
 	}
@@ -153,7 +153,7 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 		return true, err
 	}
 	a.begun, a.expected, a.goal = true, expected, goal
-	if found != nil && a.nothingThere(*found, goal) {
+	if gone {
 		return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, found, "it was never made")
 	}
 	return false, nil
@@ -161,7 +161,8 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 
 // look gives the goal as a value. Where the journal does not know yet what stands it
 // observes that too: the value found must be durable before the change.
-func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal drivers.Value, err error) {
+// gone: the VM that is to go off was never made.
+func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal drivers.Value, gone bool, err error) {
 	p := a.step.Property
 	known, first, made := false, false, false
 	a.opts.Journal.View(func(s *scheduler.State) {
@@ -175,9 +176,9 @@ func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal driver
 		switch {
 		case err == nil:
 		case drivers.KindOf(err) == drivers.NotFound && made && a.step.TurnsOff():
-			value = drivers.Value{Text: drivers.Off} // its making was cut off before it was there
+			value, gone = drivers.Value{Text: drivers.Off}, true
 		default:
-			return nil, goal, err
+			return nil, goal, false, err
 		}
 		found = &value
 		if !known && a.step.Goal.Found {
@@ -185,21 +186,11 @@ func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal driver
 		}
 	}
 	if !known {
-		return nil, goal, &drivers.Error{Kind: drivers.NotFound, Op: "resolve the goal of", Object: p.Label(),
+		return nil, goal, false, &drivers.Error{Kind: drivers.NotFound, Op: "resolve the goal of", Object: p.Label(),
 			Cause: fmt.Errorf("%s is not known: the step that makes it was skipped, or gave no such thing", a.step.Goal.Text()),
 			Next:  "skip this step with a reason, or revert"}
 	}
-	return found, goal, nil
-}
-
-// nothingThere: a VM whose making never came about is off.
-func (a *attempt) nothingThere(found, goal drivers.Value) bool {
-	gone := false
-	a.opts.Journal.View(func(s *scheduler.State) {
-		presence := s.Stacks[a.step.Property.On(drivers.Presence, "")]
-		gone = presence != nil && presence.InFlight == nil && presence.Stands != nil && presence.Stands.Text == drivers.Absent
-	})
-	return gone && a.step.TurnsOff() && found.Text == goal.Text
+	return found, goal, gone, nil
 }
 
 // grace is how long the guest may still take. One deadline holds for all guests of a run

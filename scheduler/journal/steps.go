@@ -25,21 +25,9 @@ func (j *Journal) Begin(ctx context.Context, run string, step int, found *driver
 		case found != nil:
 			expected = []drivers.Value{*found}
 		}
-		if stack := s.Stacks[st.Property]; stack != nil && stack.InFlight != nil && sr.State != scheduler.Intent {
-			expected = appendOnce(expected, *stack.InFlight)
-		}
 		return []Record{{StepBegun: &StepBegun{Run: run, Step: step, Found: found, Expected: expected, Goal: &goal, Force: force}}}, nil
 	})
 	return expected, err
-}
-
-func appendOnce(values []drivers.Value, v drivers.Value) []drivers.Value {
-	for _, have := range values {
-		if have.Text == v.Text && string(have.Rest) == string(v.Rest) {
-			return values
-		}
-	}
-	return append(append([]drivers.Value(nil), values...), v)
 }
 
 // BeginCheck records that a check has begun.

@@ -139,10 +139,7 @@ func overlay(state *scheduler.State, use *Use) {
 		return
 	}
 	if stack.Stands != nil {
-		use.Stands = stack.Stands.Text == drivers.On
-	}
-	if stack.InFlight != nil && stack.InFlight.Text == drivers.On {
-		use.Stands = true
+		use.Stands = stack.MayBe(drivers.On)
 	}
 	if wanted, known := state.Stacks.Wanted(use.VM); known {
 		use.Wanted = wanted.Text == drivers.On

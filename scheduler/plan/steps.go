@@ -168,8 +168,8 @@ func (b *builder) look(power drivers.Property) *vmGap {
 	v := &vmGap{power: power, name: power.Target, exists: b.after.Exists(power)}
 	b.identify(v)
 	if stack := b.after[power]; stack != nil && stack.Stands != nil {
-		v.sure = stack.InFlight == nil
-		v.standsOn = stack.Stands.Text != drivers.Off || stack.InFlight != nil && stack.InFlight.Text != drivers.Off
+		v.sure = !stack.Uncertain()
+		v.standsOn = stack.MayBe(drivers.On) || stack.MayBe(drivers.Suspended)
 	}
 	v.wantsOn = v.standsOn
 	if wanted, known := b.after.Wanted(power); known {

@@ -196,6 +196,9 @@ func (b *builder) dedupe() {
 // failover writes the run's layers for production over those of the reclaim.
 func (b *builder) failover(g *groupAt, req Request) error {
 	holder := scheduler.RunHolder(b.plan.Run, g.Name)
+	if err := b.settled(g); err != nil {
+		return err
+	}
 	from, err := b.restoreFor(g, req)
 	if err != nil {
 		return err
@@ -223,6 +226,22 @@ func (b *builder) failover(g *groupAt, req Request) error {
 			Text: drivers.Primary, Spec: &drivers.Spec{Replica: spec}}})
 	}
 	b.dedupe()
+	return nil
+}
+
+// settled refuses to promote a replica on which an earlier failover's writes still stand:
+// nobody has said yet what becomes of them.
+func (b *builder) settled(g *groupAt) error {
+	for _, replica := range g.Replicas {
+		stack := b.snap.State.Stacks[replica.Property()]
+		if stack == nil || !stack.MayBe(drivers.Primary) {
+			continue
+		}
+		return &Refused{
+			Reason: fmt.Sprintf("replica %s of %s is still promoted: the revert of its last failover has not come to the demotion", replica.Name, g.Name),
+			Next:   "let it end (hotspare run list shows it, and whether a step is held), and ask again",
+		}
+	}
 	return nil
 }
 
