@@ -101,6 +101,7 @@ func (a *volumePresence) finish(st *state, _ time.Time) error {
 			return err
 		}
 		st.dropVolume(v)
+		st.forgetKept(v.Origin.Replica)
 		return nil
 	}
 	made, err := a.plan(st)
@@ -157,4 +158,21 @@ func (a *volumePresence) refusesDelete(st *state, v *Volume) error {
 		return a.fail.refused("demote the replica first", "%s belongs to the promoted replica %s", v.Endpoint, r.Path)
 	}
 	return nil
+}
+
+// forgetKept drops the kept writes of which no volume exists any more.
+func (s *state) forgetKept(path string) {
+	r := s.Replicas[path]
+	if r == nil {
+		return
+	}
+	for _, name := range sorted(r.Kept) {
+		exists := false
+		for _, endpoint := range r.Kept[name].Volumes {
+			exists = exists || s.Volumes[endpoint] != nil
+		}
+		if !exists {
+			delete(r.Kept, name)
+		}
+	}
 }
