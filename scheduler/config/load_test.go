@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -268,4 +269,12 @@ func TestTheNearestNameIsMeant(t *testing.T) {
 	if got := didYouMean("zz", "clusters", []string{"b", "a", "b"}); got != "clusters: a, b" {
 		t.Errorf("got %q", got)
 	}
+}
+
+func TestALongFileIsNotADeepOne(t *testing.T) {
+	lines := "    pairs = { a = \"-1\", b = \"x.y\" }\n"
+	for i := range 500 {
+		lines += fmt.Sprintf("    n%d = -1 # a comment\n    l%d = [\n      \"a\",\n      \"b\",\n    ]\n", i, i)
+	}
+	mustLoad(t, writeSite(t, []string{`    password_file = "vc.password"`, lines + "    t = <<E\n" + strings.Repeat("a - b ! c\n", 300) + "E\n"}, nil))
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 
@@ -72,29 +73,43 @@ func setTwice(d *hcl.Diagnostic) *flaw {
 // they do not.
 func tooDeep(s source) *hcl.Range {
 	tokens, _ := hclsyntax.LexConfig(s.content, s.path, hcl.InitialPos)
-	open, operators := 0, 0
-	for i := range tokens {
-		switch tokens[i].Type {
-		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote,
-			hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-			open++
-		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote,
-			hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
-			open = max(0, open-1)
-		case hclsyntax.TokenBang, hclsyntax.TokenMinus, hclsyntax.TokenQuestion, hclsyntax.TokenPlus,
-			hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent, hclsyntax.TokenAnd, hclsyntax.TokenOr,
-			hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual, hclsyntax.TokenLessThan, hclsyntax.TokenGreaterThan,
-			hclsyntax.TokenLessThanEq, hclsyntax.TokenGreaterThanEq, hclsyntax.TokenDot, hclsyntax.TokenColon:
-			operators++
-		case hclsyntax.TokenNewline, hclsyntax.TokenComma, hclsyntax.TokenComment:
+	var open []hclsyntax.TokenType
+	operators := 0 // of the expression that is not at its end
+	for i, t := range tokens {
+		switch {
+		case opens[t.Type]:
+			open = append(open, t.Type)
+		case closes[t.Type]:
+			open = open[:max(0, len(open)-1)]
+		case t.Type == hclsyntax.TokenComma:
 			operators = 0
-			if open == 0 {
-				continue
+		case t.Type == hclsyntax.TokenNewline, t.Type == hclsyntax.TokenComment && bytes.HasSuffix(t.Bytes, []byte("\n")):
+			// In parentheses and lists a line's end ends nothing.
+			if len(open) == 0 || open[len(open)-1] == hclsyntax.TokenOBrace {
+				operators = 0
 			}
+		case !plain[t.Type]:
+			operators++
 		}
-		if open+operators > deepest {
+		if len(open)+operators > deepest {
 			return &tokens[i].Range
 		}
 	}
 	return nil
 }
+
+var (
+	opens = map[hclsyntax.TokenType]bool{
+		hclsyntax.TokenOBrace: true, hclsyntax.TokenOBrack: true, hclsyntax.TokenOParen: true, hclsyntax.TokenOQuote: true,
+		hclsyntax.TokenOHeredoc: true, hclsyntax.TokenTemplateInterp: true, hclsyntax.TokenTemplateControl: true,
+	}
+	closes = map[hclsyntax.TokenType]bool{
+		hclsyntax.TokenCBrace: true, hclsyntax.TokenCBrack: true, hclsyntax.TokenCParen: true, hclsyntax.TokenCQuote: true,
+		hclsyntax.TokenCHeredoc: true, hclsyntax.TokenTemplateSeqEnd: true,
+	}
+	// plain are the other tokens that put nothing inside of anything.
+	plain = map[hclsyntax.TokenType]bool{
+		hclsyntax.TokenIdent: true, hclsyntax.TokenNumberLit: true, hclsyntax.TokenStringLit: true, hclsyntax.TokenQuotedLit: true,
+		hclsyntax.TokenEqual: true, hclsyntax.TokenComment: true, hclsyntax.TokenEOF: true,
+	}
+)

@@ -201,6 +201,8 @@ isolated`}},
 	{name: "attribute without a value", edits: []string{`owner    = "pay"`, `owner    =`}},
 	{name: "quote not closed", edits: []string{`owner    = "pay"`, `owner    = "pay`}},
 	{name: "brackets too deep", edits: []string{`owner    = "pay"`, `owner = ` + strings.Repeat("[", 200) + strings.Repeat("]", 200)}},
+	{name: "operators too deep over lines", edits: []string{`owner    = "pay"`, `owner = (` + strings.Repeat("!\n", 200) + `true)`}},
+	{name: "operators too deep between comments", edits: []string{`owner    = "pay"`, `owner = ` + strings.Repeat("!/**/", 200) + `true`}},
 	{name: "operators too deep", edits: []string{`owner    = "pay"`, `owner = ` + strings.Repeat("!", 200) + `true`}},
 
 	// More than one file.
