@@ -122,7 +122,7 @@ func (s *suite) parallel(t *testing.T, st stage) {
 }
 
 // cut applies a change that is cut off on the way.
-func (s *suite) cut(t *testing.T, c drivers.Change, found drivers.Value) {
+func (s *suite) cut(t *testing.T, st stage, c drivers.Change, found drivers.Value) {
 	t.Helper()
 	switch {
 	case s.CutOff != nil:
@@ -133,7 +133,13 @@ func (s *suite) cut(t *testing.T, c drivers.Change, found drivers.Value) {
 		start := time.Now()
 		s.apply(t, c)
 		took := time.Since(start)
-		s.apply(t, s.change(c.Property, found))
+		undo := func() {
+			s.apply(t, s.change(c.Property, st.back(found), found, c.Goal))
+			if st.left != nil {
+				st.left(t)
+			}
+		}
+		undo()
 		for eighth := range 8 {
 			done := make(chan struct{})
 			go func() { defer close(done); _, _ = s.try(t, c) }() // either outcome will do
@@ -141,7 +147,7 @@ func (s *suite) cut(t *testing.T, c drivers.Change, found drivers.Value) {
 			s.Kill(t)
 			<-done
 			if eighth < 7 {
-				s.apply(t, s.change(c.Property, found, found, c.Goal))
+				undo()
 				c.ID = s.id()
 			}
 		}
@@ -154,7 +160,7 @@ func (s *suite) cut(t *testing.T, c drivers.Change, found drivers.Value) {
 func (s *suite) cutOffAgain(t *testing.T, st stage) {
 	found := s.observe(t, st.property)
 	c := s.change(st.property, st.goal, found)
-	s.cut(t, c, found)
+	s.cut(t, st, c, found)
 	got := s.apply(t, c)
 	if now := s.observe(t, st.property); now.Text != st.goal.Text || text(now, false) != text(got, false) {
 		t.Fatalf("apply returned %s, observed is %s", text(got, false), text(now, false))
@@ -164,7 +170,7 @@ func (s *suite) cutOffAgain(t *testing.T, st stage) {
 // cutOffBack: the inverse takes a half-made change back, knowing of both ends.
 func (s *suite) cutOffBack(t *testing.T, st stage) {
 	found := s.observe(t, st.property)
-	s.cut(t, s.change(st.property, st.goal, found), found)
+	s.cut(t, st, s.change(st.property, st.goal, found), found)
 	back := s.apply(t, s.change(st.property, st.back(found), found, st.goal))
 	if text(back, st.looseMade) != text(found, st.looseMade) {
 		t.Fatalf("found %s, put back %s", text(found, false), text(back, false))

@@ -2,9 +2,11 @@ package drivertest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -94,20 +96,23 @@ func TestSimInProcess(t *testing.T) {
 	}
 }
 
-func TestSimAsPlugin(t *testing.T) {
+// asPlugin gives a supervised plugin process on a site of its own.
+func asPlugin(t *testing.T) (*plugin.Supervisor, *sim.Site) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "site.json")
 	site, err := sim.OpenShaped(path, shape())
 	if err != nil {
 		t.Fatal(err)
 	}
-	temp, err := os.MkdirTemp("", "hs")
+	temp, err := os.MkdirTemp("", "hs") // the test's own folder has too long a name for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(temp) })
 	supervisor, err := plugin.Supervise(t.Context(), plugin.Config{
 		Binary:  drivertest.Build(t, "github.com/hotspare/hotspare/cmd/hotspare-driver-sim"),
-		TempDir: temp, Logger: slog.New(slog.DiscardHandler), Patience: 20 * time.Second, BackoffMost: 50 * time.Millisecond,
+		TempDir: temp, Logger: slog.New(slog.DiscardHandler), Patience: 20 * time.Second,
+		BackoffFirst: time.Millisecond, BackoffMost: 5 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +125,12 @@ func TestSimAsPlugin(t *testing.T) {
 	if err := supervisor.Configure(t.Context(), drivers.Configuration{Site: "brno", Cluster: "c1", Body: body}); err != nil {
 		t.Fatal(err)
 	}
+	return supervisor, site
+}
+
+// TestSimAsPlugin kills the process exactly when a change is half-made.
+func TestSimAsPlugin(t *testing.T) {
+	supervisor, site := asPlugin(t)
 	r := rig(site, supervisor, sim.KillProcess)
 	before := site.Dump()
 	drivertest.Run(t, r)
@@ -128,5 +139,30 @@ func TestSimAsPlugin(t *testing.T) {
 	}
 	if n := supervisor.Status().Restarts; n == 0 {
 		t.Error("the driver's process was never killed")
+	}
+}
+
+// TestSimAsPluginKilledAtAnyMoment kills the process from outside, as a driver is tested
+// that cannot be told when to die.
+func TestSimAsPluginKilledAtAnyMoment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("launches the driver some hundred times")
+	}
+	supervisor, site := asPlugin(t)
+	r := rig(site, supervisor, "")
+	r.CutOff = nil
+	r.Kill = func(t *testing.T) {
+		pid := supervisor.Status().PID
+		for ; pid == 0; pid = supervisor.Status().PID {
+			time.Sleep(time.Millisecond)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	before := site.Dump()
+	drivertest.Run(t, r)
+	if after := site.Dump(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 }

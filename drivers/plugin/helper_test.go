@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,5 +164,16 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 30 s: %s", what)
 		}
+	}
+}
+
+// kill sends a signal to the driver's process.
+func kill(t *testing.T, pid int, signal syscall.Signal) {
+	t.Helper()
+	if pid <= 1 {
+		t.Fatalf("no process runs: %d", pid)
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		t.Fatal(err)
 	}
 }

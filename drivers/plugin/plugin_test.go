@@ -148,9 +148,7 @@ func TestAKilledDriverComesBackConfigured(t *testing.T) {
 	}()
 	eventually(t, "the power-on is under way", func() bool { return strings.Contains(site.Dump(), "task power on") })
 	before := s.Status().PID
-	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, before, syscall.SIGKILL)
 	if err := <-flying; drivers.KindOf(err) != drivers.Unavailable {
 		t.Fatalf("the call in flight: %v", err)
 	}
@@ -166,9 +164,7 @@ func TestAKilledDriverComesBackConfigured(t *testing.T) {
 func TestAHungDriverIsKilledAndComesBack(t *testing.T) {
 	s, _ := simulated(t)
 	before := s.Status().PID
-	if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, before, syscall.SIGSTOP)
 	if _, err := s.Observe(t.Context(), vmProperty(sim.ID("vm"))); drivers.KindOf(err) != drivers.Unavailable {
 		t.Fatalf("the call in flight: %v", err)
 	}
@@ -189,7 +185,7 @@ func TestHealthOutlivesTheProcess(t *testing.T) {
 			bad++
 		case good == 0:
 			good++
-			return syscall.Kill(s.Status().PID, syscall.SIGKILL)
+			kill(t, s.Status().PID, syscall.SIGKILL)
 		case bad > 0:
 			cancel()
 		}
@@ -252,9 +248,7 @@ func TestARelaunchThatIsRefusedIsSaid(t *testing.T) {
 	s, site := simulated(t)
 	site.SetPassword("another one")
 	site.ExpireSessions()
-	if err := syscall.Kill(s.Status().PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, s.Status().PID, syscall.SIGKILL)
 	eventually(t, "it is unconfigured", func() bool { return s.Status().State == plugin.Unconfigured })
 	if err := s.Status().LastError; err == nil || !strings.Contains(err.Error(), "wrong password") {
 		t.Fatal(err)
