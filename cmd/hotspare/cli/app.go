@@ -1,0 +1,128 @@
+// Package cli is the command line of hotspare: one noun, one verb. Every command but
+// server and config validate is a client of the API, and can do nothing that the API
+// cannot.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hotspare/hotspare/cmd/hotspare/render"
+	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/scheduler/api"
+)
+
+// Exit codes of hotspare.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1
+	ExitUsage       = 2   // wrong use: nothing was tried
+	ExitHeld        = 3   // held, or waiting for a person or for room
+	ExitInterrupted = 130 // while waiting; the run goes on
+)
+
+// ServeOptions is what `hotspare server` was asked for.
+type ServeOptions struct {
+	Config string // path of the site's files
+	Dev    bool   // a simulated site instead, in Dir
+	Dir    string
+	Socket string // to listen on; empty: as configured
+}
+
+// Env is all that the command line needs of the world.
+type Env struct {
+	Stdout, Stderr io.Writer
+	Terminal       bool // Stdout is a terminal, where colours help
+	Getenv         func(string) string
+	Login          func() string // the person's login name, empty where unknown
+	Version        string
+	Clock          Clock
+	// Connect gives the service behind a unix socket.
+	Connect func(socket string) api.Service
+	// Serve runs the server until the context ends.
+	Serve func(ctx context.Context, opts ServeOptions) error
+	// Schema gives the schema of a driver's config block; nil where drivers cannot be asked.
+	Schema func(ctx context.Context, driver string) ([]drivers.Attribute, error)
+}
+
+// Clock is time, as far as waiting needs it.
+type Clock struct {
+	Now func() time.Time
+	// Tick gives a channel that delivers once after d.
+	Tick func(d time.Duration) <-chan time.Time
+	// Pause returns after d, or when the context ends.
+	Pause func(ctx context.Context, d time.Duration)
+}
+
+// WallClock is the real one.
+func WallClock() Clock {
+	return Clock{Now: time.Now, Tick: time.After, Pause: func(ctx context.Context, d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}}
+}
+
+// Main runs one command line and gives its exit code. The context ends when the person
+// interrupts.
+func Main(ctx context.Context, args []string, env Env) int {
+	a := &app{Env: env, serve: env.Serve}
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitDone
+	}
+	var ended *exit
+	if errors.As(err, &ended) {
+		return ended.code
+	}
+	if a.outputOf(args) == outputJSON {
+		a.output = outputJSON
+	}
+	return a.report(ctx, err)
+}
+
+// app is one invocation.
+type app struct {
+	Env
+	serve  func(context.Context, ServeOptions) error
+	socket string
+	output outputFormat
+}
+
+func (a *app) service() api.Service { return a.Connect(a.socket) }
+
+// page is where people read.
+func (a *app) page() *render.Page {
+	return render.NewPage(a.Stdout, a.Terminal && a.Getenv("NO_COLOR") == "")
+}
+
+// show writes an answer: as the API gave it, or as people read it.
+func (a *app) show(answer any, people func(*render.Page)) error {
+	if a.output == outputJSON {
+		return a.json(answer)
+	}
+	page := a.page()
+	people(page)
+	return page.Err()
+}
+
+// exit ends the command with a code when all has been said.
+type exit struct{ code int }
+
+func (e *exit) Error() string { return "exit" }
+
+// command fills in what all commands have in common.
+func command(c *cobra.Command) *cobra.Command {
+	c.DisableFlagsInUseLine = true
+	c.Flags().SortFlags = false
+	return c
+}

@@ -1,0 +1,65 @@
+// Hotspare lends the idle machines of a recovery site, takes them back for a failover,
+// and undoes afterwards every change it made. This one binary is the server and the
+// command line.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"os/user"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/hotspare/hotspare/cmd/hotspare/cli"
+	"github.com/hotspare/hotspare/scheduler/api"
+)
+
+// version is set by the linker: -X main.version=v1.2.3.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process
+	os.Exit(cli.Main(ctx, os.Args[1:], environment()))
+}
+
+func environment() cli.Env {
+	return cli.Env{
+		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout),
+		Getenv: os.Getenv, Login: login, Version: versionOf(), Clock: cli.WallClock(),
+		Connect: func(socket string) api.Service { return api.NewClient(socket) },
+		Serve: func(context.Context, cli.ServeOptions) error {
+			return errors.New("this build has no server")
+		},
+	}
+}
+
+// isTerminal reports whether a person looks at the file.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+// login is the person's login name, through sudo as well.
+func login() string {
+	if name := cmp.Or(os.Getenv("SUDO_USER"), os.Getenv("USER"), os.Getenv("LOGNAME")); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+func versionOf() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
