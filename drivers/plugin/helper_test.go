@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		plugin.Serve(&odd{contract: drivers.ContractVersion + 1})
 	case "odd":
 		plugin.Serve(&odd{contract: drivers.ContractVersion})
+	case "launcher":
+		launch()
 	case "silent":
 		time.Sleep(time.Hour)
 	}

@@ -165,6 +165,7 @@ func TestAHungDriverIsKilledAndComesBack(t *testing.T) {
 	s, _ := simulated(t)
 	before := s.Status().PID
 	kill(t, before, syscall.SIGSTOP)
+	eventually(t, "every thread has stopped", func() bool { return stopped(t, before) })
 	if _, err := s.Observe(t.Context(), vmProperty(sim.ID("vm"))); drivers.KindOf(err) != drivers.Unavailable {
 		t.Fatalf("the call in flight: %v", err)
 	}
