@@ -80,6 +80,9 @@ func TestMutant(t *testing.T) {
 }
 
 func TestTheSuiteFindsMistakes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the whole suite once for each mistake")
+	}
 	for mistake, check := range map[string]string{
 		"forgets the rest":                  "vm_power/there_and_back",
 		"overwrites drift":                  "vm_disk/drift",
