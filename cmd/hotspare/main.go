@@ -21,9 +21,18 @@ import (
 var version string
 
 func main() {
+	ctx, stop := withSignals()
+	code := cli.Main(ctx, os.Args[1:], environment())
+	stop()
+	os.Exit(code)
+}
+
+// withSignals gives a context that ends with the first Ctrl-C or SIGTERM. A second one
+// ends the process.
+func withSignals() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process
-	os.Exit(cli.Main(ctx, os.Args[1:], environment()))
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func environment() cli.Env {

@@ -49,7 +49,7 @@ func parseSpan(text string) (time.Duration, error) {
 	}
 	if rest != "" || !found {
 		d, err := time.ParseDuration(rest)
-		if err != nil {
+		if err != nil || d < 0 {
 			return 0, errSpan
 		}
 		total += d

@@ -27,7 +27,7 @@ func Plan(p *Page, v PlanView) {
 	p.Line(Strong, "Plan %s   %s   site as of %s, %s old   nothing has been changed",
 		plan.Run, planTitle(plan), clock(plan.MadeAt.Add(-plan.SiteAge)), Took(plan.SiteAge))
 	if plan.Reason != "" {
-		p.Line(Plain, "Because        %s", plan.Reason)
+		p.Line(Plain, "%-16s %s", "Because", plan.Reason)
 	}
 	planHead(p, v)
 	p.Blank()
@@ -80,23 +80,23 @@ func planHead(p *Page, v PlanView) {
 	victims(p, "Stay parked", coming(plan.Returning, true), v.Workspaces)
 	if r := plan.RestorePoint; r != nil {
 		style, text := restoreLine(r, v.Group)
-		p.Line(style, "%-14s %s", "Restore point", text)
+		p.Line(style, "%-16s %s", "Restore point", text)
 	}
 	if plan.RTO > 0 {
-		p.Line(Plain, "%-14s %s", "RTO", Age(plan.RTO))
+		p.Line(Plain, "%-16s %s", "RTO", Age(plan.RTO))
 	}
 	if w := plan.Writes; w.What != "" {
-		p.Line(Plain, "%-14s %s, by the word of %s", "Writes", w.What, w.By)
+		p.Line(Plain, "%-16s %s, by the word of %s", "Writes", w.What, w.By)
 	}
 	if len(plan.TakesOver) > 0 {
-		p.Line(Plain, "%-14s %s", "Takes over", strings.Join(plan.TakesOver, ", "))
+		p.Line(Plain, "%-16s %s", "Takes over", strings.Join(plan.TakesOver, ", "))
 	}
 	for i, note := range plan.Notes {
 		label := ""
 		if i == 0 {
 			label = "Notes"
 		}
-		p.Line(Plain, "%-14s %s", label, note)
+		p.Line(Plain, "%-16s %s", label, note)
 	}
 }
 
@@ -106,7 +106,7 @@ func victims(p *Page, title string, all []scheduler.Victim, known []api.Workspac
 		if i == 0 {
 			label = fmt.Sprintf("%s (%d)", title, len(all))
 		}
-		p.Line(Plain, "%-14s %s: %s", label, titleOf(v.Workspace, known), v.Why)
+		p.Line(Plain, "%-16s %s: %s", label, titleOf(v.Workspace, known), v.Why)
 	}
 }
 
@@ -208,7 +208,7 @@ func claims(p *Page, v PlanView) {
 		if i == len(hosts)-1 {
 			suffix = "; until the revert"
 		}
-		p.Line(Plain, "%-14s %s: %s for %s%s", label, host, size(sizes[host]), strings.Join(names[host], ", "), suffix)
+		p.Line(Plain, "%-16s %s: %s for %s%s", label, host, size(sizes[host]), strings.Join(names[host], ", "), suffix)
 	}
 }
 

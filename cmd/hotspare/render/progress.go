@@ -72,7 +72,7 @@ func (g *Progress) widths() widths {
 		s := &plan.Steps[i]
 		w.target = max(w.target, utf8.RuneCountInString(shorten(s.Target, 32)))
 		w.change = max(w.change, utf8.RuneCountInString(s.Change))
-		w.fromTo = max(w.fromTo, utf8.RuneCountInString(fromTo(s.From, s.To)))
+		w.fromTo = max(w.fromTo, utf8.RuneCountInString(fromTo(s.From, goal(plan, s))))
 	}
 	return w
 }
@@ -83,7 +83,7 @@ func (g *Progress) step(s *scheduler.Step, sr *scheduler.StepRun, w widths) {
 		at = sr.Ended
 	}
 	if sr.State == scheduler.StepHeld {
-		held(g.page, g.run, s, "         ")
+		held(g.page, g.run, s, strings.Repeat(" ", 10))
 		return
 	}
 	took := ""
@@ -94,7 +94,7 @@ func (g *Progress) step(s *scheduler.Step, sr *scheduler.StepRun, w widths) {
 		took = join(took, stepNote(sr, g.run.Notes[s.ID]))
 	}
 	g.page.Line(Plain, "%8s  %*d  %s  %s  %s  %s", elapsed(at.Sub(g.run.Accepted)), w.number, s.ID,
-		pad(shorten(s.Target, 32), w.target, false), pad(s.Change, w.change, false), pad(fromTo(s.From, s.To), w.fromTo, false), took)
+		pad(shorten(s.Target, 32), w.target, false), pad(s.Change, w.change, false), pad(fromTo(s.From, goal(g.run.Run.Plan, s)), w.fromTo, false), took)
 }
 
 // elapsed is a time since the acceptance, in tenths of a second.
@@ -122,7 +122,7 @@ func (g *Progress) Tick(now time.Time) {
 
 func (g *Progress) summarise() string {
 	const shown = 3
-	parts := []string{fmt.Sprintf("%d/%d steps done", g.run.Done, g.run.Steps)}
+	parts := []string{fmt.Sprintf("steps %d/%d done", g.run.Done, g.run.Steps)}
 	var flight []string
 	for i, sr := range g.run.Run.Steps {
 		s := &g.run.Run.Plan.Steps[i]
@@ -155,7 +155,7 @@ func (g *Progress) End(run *api.Run, kept []api.Kept) {
 	case TakenOverBy(run) != "":
 		g.page.Line(Strong, "%s was taken over by %s, which plans what was left of it: hotspare run watch %s", run.ID, TakenOverBy(run), TakenOverBy(run))
 	default:
-		g.page.Line(Alarm, "held after %s: %s; nothing more happens before a person decides: hotspare run show %s",
+		g.page.Line(Alarm, "held after %s: steps %s; nothing more happens before a person decides: hotspare run show %s",
 			Took(lastEnd(run).Sub(run.Accepted)), stepCounts(&run.RunLine), run.ID)
 	}
 }

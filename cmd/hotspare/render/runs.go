@@ -38,9 +38,9 @@ func runTable(p *Page, indent string, all []api.RunLine, now time.Time) {
 // NeedsPerson reports whether a run has steps that a person must decide on.
 func NeedsPerson(r *api.RunLine) bool { return r.Ended.IsZero() && r.Held > 0 }
 
-// stepCounts is a run's progress in a few words: "6/9, 2 in flight, 1 held".
+// stepCounts is a run's progress in a few words: "6/9 done, 2 in flight, 1 HELD".
 func stepCounts(r *api.RunLine) string {
-	text := fmt.Sprintf("%d/%d", r.Done, r.Steps)
+	text := fmt.Sprintf("%d/%d done", r.Done, r.Steps)
 	if r.InFlight > 0 {
 		text += fmt.Sprintf(", %d in flight", r.InFlight)
 	}
@@ -71,16 +71,16 @@ func Run(p *Page, run *api.Run, v PlanView, now time.Time) {
 	if NeedsPerson(&run.RunLine) {
 		style = Alarm
 	}
-	p.Line(style, "Run %s   %s   %s   %s steps", run.ID, planTitle(v.Plan), run.State, stepCounts(&run.RunLine))
-	p.Line(Plain, "%-14s %s, %s ago%s", "Accepted", Stamp(run.Accepted), Age(now.Sub(run.Accepted)), by(run))
+	p.Line(style, "Run %s   %s   %s   steps %s", run.ID, planTitle(v.Plan), run.State, stepCounts(&run.RunLine))
+	p.Line(Plain, "%-16s %s, %s ago%s", "Accepted", Stamp(run.Accepted), Age(now.Sub(run.Accepted)), by(run))
 	if !run.Ended.IsZero() {
-		p.Line(Plain, "%-14s %s, after %s", "Ended", Stamp(run.Ended), Took(run.Ended.Sub(run.Accepted)))
+		p.Line(Plain, "%-16s %s, after %s", "Ended", Stamp(run.Ended), Took(run.Ended.Sub(run.Accepted)))
 	}
 	if run.Reason != "" {
-		p.Line(Plain, "%-14s %s", "Because", run.Reason)
+		p.Line(Plain, "%-16s %s", "Because", run.Reason)
 	}
 	if ready := timeToReady(&run.RunLine); ready != "" {
-		p.Line(Plain, "%-14s %s", "Time to ready", ready)
+		p.Line(Plain, "%-16s %s", "Time to ready", ready)
 	}
 	planHead(p, v)
 	p.Blank()

@@ -39,7 +39,7 @@ func steps(p *Page, plan *scheduler.Plan, run *api.Run) {
 
 // change is what a step does, from what to what, and how hard.
 func change(plan *scheduler.Plan, s *scheduler.Step) string {
-	text := fromTo(s.From, s.To)
+	text := fromTo(s.From, goal(plan, s))
 	switch {
 	case s.TurnsOff() && s.MayForce:
 		return fmt.Sprintf("%s (shut down within %s, then cut off)", text, Age(plan.Shutdown))
@@ -48,6 +48,19 @@ func change(plan *scheduler.Plan, s *scheduler.Step) string {
 	default:
 		return text
 	}
+}
+
+// goal is what a step sets, in words. What an earlier step makes is told by its number.
+func goal(plan *scheduler.Plan, s *scheduler.Step) string {
+	if s.Goal.Made == nil {
+		return s.To
+	}
+	for i := range plan.Steps {
+		if maker := &plan.Steps[i]; maker.IsChange() && maker.Property == s.Goal.Made.By && maker.ID < s.ID {
+			return fmt.Sprintf("%s, made by step %d", s.Goal.Made.Key, maker.ID)
+		}
+	}
+	return s.To
 }
 
 // stepState is how far a step is, in a word.
@@ -102,8 +115,8 @@ func held(p *Page, run *api.Run, s *scheduler.Step, before string) {
 	sr := run.Run.Steps[s.ID-1]
 	p.Line(Alarm, "%sHELD  step %d, %s of %s: %s", before, s.ID, s.Change, s.Target, sr.Note)
 	if sr.Found != nil {
-		p.Line(Plain, "        stands at the site:   %s", shorten(sr.Found.Text, 72))
+		p.Line(Plain, "%s      stands at the site:   %s", before, shorten(sr.Found.Text, 72))
 	}
-	p.Line(Plain, "        when put right:       hotspare run retry %s %d", run.ID, s.ID)
-	p.Line(Plain, "        to go on without it:  hotspare run skip %s %d --reason TEXT", run.ID, s.ID)
+	p.Line(Plain, "%s      when put right:       hotspare run retry %s %d", before, run.ID, s.ID)
+	p.Line(Plain, "%s      to go on without it:  hotspare run skip %s %d --reason TEXT", before, run.ID, s.ID)
 }
