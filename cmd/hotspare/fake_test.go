@@ -32,6 +32,9 @@ func (f *fake) become(args []string) error {
 		f.status = quietSite()
 	case "night":
 		f.status = nightSite()
+	case "produces":
+		f.status = quietSite()
+		f.status.Groups[0].State = scheduler.GroupProduces
 	case "empty":
 		f.status = emptySite()
 	case "full":
@@ -106,10 +109,11 @@ func (f *fake) ReturnWorkspace(_ context.Context, id, by string) (*api.Accepted,
 		return nil, err
 	}
 	if id == "ws-9" {
-		return &api.Accepted{Workspace: w, Already: "ws-9 has left the queue"}, nil
+		w.Gone, w.State = true, scheduler.WorkspaceGone
+		return &api.Accepted{Workspace: w, Already: "workspace ws-9 was only waiting: its request is withdrawn"}, nil
 	}
-	w.State, w.Run = scheduler.WorkspaceReturning, "r-12"
-	return &api.Accepted{Workspace: w}, nil
+	w.State = scheduler.WorkspaceReturning
+	return &api.Accepted{Workspace: w, Already: "its return is noted: run r-12 works on the same machines"}, nil
 }
 
 func (f *fake) Groups(context.Context) ([]api.Group, error) { return f.site().Groups, nil }
@@ -133,7 +137,7 @@ func (f *fake) Plan(_ context.Context, req api.PlanRequest) (*api.Accepted, erro
 	case scheduler.Revert:
 		return &api.Accepted{Plan: revertPlan(req.Writes)}, nil
 	}
-	return &api.Accepted{Run: "r-3", Already: req.Group + " is failed over already, by run r-3"}, nil
+	return &api.Accepted{Run: "r-12", Already: req.Group + " is failed over already, by run r-12"}, nil
 }
 
 func (f *fake) Begin(ctx context.Context, req api.PlanRequest) (*api.Accepted, error) {
@@ -153,6 +157,7 @@ func (f *fake) Begin(ctx context.Context, req api.PlanRequest) (*api.Accepted, e
 		accepted.Run = "r-14"
 	case req.Verb == scheduler.Failover:
 		accepted.Run = "r-12"
+	case f.site().Groups[0].State == scheduler.GroupProduces: // already
 	case req.Group == "payments": // ends held
 		accepted = &api.Accepted{Run: "r-15", Plan: heldRun().Run.Plan}
 	case req.Group == "orders": // goes on

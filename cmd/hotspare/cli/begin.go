@@ -98,6 +98,15 @@ func (a *app) begun(ctx context.Context, accepted *api.Accepted, wait bool) erro
 		page.Line(render.Plain, "It runs. To watch it: hotspare run watch %s", accepted.Run)
 		return page.Err()
 	}
+	if accepted.Already != "" {
+		run, err := a.service().Run(ctx, accepted.Run)
+		if err != nil {
+			return err
+		}
+		if run.Over() { // what it did was told when it ran
+			return a.over(ctx, page, run)
+		}
+	}
 	run, err := a.follow(ctx, accepted.Run, a.progressFor(page))
 	if err != nil {
 		return err
@@ -108,7 +117,7 @@ func (a *app) begun(ctx context.Context, accepted *api.Accepted, wait bool) erro
 // notBegun tells why an accepted request runs nothing now.
 func (a *app) notBegun(page *render.Page, accepted *api.Accepted) error {
 	w, missing := accepted.Workspace, accepted.Plan != nil && accepted.Plan.Missing != ""
-	waits := missing || w != nil && accepted.Already == ""
+	waits := missing || w != nil && w.State != scheduler.WorkspaceGone
 	if a.output == outputJSON {
 		if err := a.json(accepted); err != nil {
 			return err

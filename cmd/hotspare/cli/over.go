@@ -90,7 +90,9 @@ func (a *app) keptBy(ctx context.Context, run *api.Run) []api.Kept {
 	}
 	var mine []api.Kept
 	for _, k := range status.Kept {
-		if !k.Since.Before(run.Accepted) && (k.Group == run.Run.Plan.Group || k.Name == run.Run.Plan.Workspace) {
+		ofWorkspace := k.Name == run.Run.Plan.Workspace
+		ofGroup := k.Until.IsZero() && k.Group == run.Run.Plan.Group && !k.Since.Before(run.Accepted)
+		if ofWorkspace || ofGroup {
 			mine = append(mine, k)
 		}
 	}

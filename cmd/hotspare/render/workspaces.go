@@ -28,7 +28,7 @@ func workspaceTable(p *Page, indent string, all []api.Workspace, now time.Time) 
 }
 
 func workspaceState(w *api.Workspace) string {
-	if w.State == scheduler.WorkspaceWaiting && w.Queue > 0 {
+	if w.Queue > 0 {
 		return fmt.Sprintf("%s, place %d", w.State, w.Queue)
 	}
 	return w.State
