@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
