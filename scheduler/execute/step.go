@@ -20,7 +20,7 @@ type attempt struct {
 	step     *scheduler.Step
 	accepted time.Time
 	shutdown time.Duration
-	began    time.Time // of the first try
+	began    time.Time // in this process: time in which no server ran is nobody's fault
 	force    bool
 	begun    bool // the intent is on record, with this force
 	expected []drivers.Value
@@ -34,9 +34,6 @@ func (e *Engine) step(ctx context.Context, run string, id int) {
 		r := s.Runs[run]
 		a.step, a.accepted, a.shutdown = &r.Plan.Steps[id-1], r.Accepted, r.Plan.Shutdown
 		a.force = r.Steps[id-1].Forced
-		if !r.Steps[id-1].Began.IsZero() && r.Steps[id-1].State == scheduler.Intent {
-			a.began = r.Steps[id-1].Began
-		}
 	})
 	defer e.note(run, id, "", 0)
 	var err error

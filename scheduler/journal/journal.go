@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,13 +44,13 @@ type Journal struct {
 	opts     Options
 	requests chan *request
 	done     chan struct{} // closed when the writer has ended
+	full     atomic.Bool   // the disk was full: the reserve is in use
 	quit     chan struct{}
 	once     sync.Once
 
 	mu       sync.RWMutex // held to write by the writer alone
 	state    *scheduler.State
 	failed   error // set when the file can no longer be written
-	full     bool  // the disk was full: the reserve is in use
 	seq      uint64
 	unsaved  int
 	changed  chan struct{} // closed and replaced at each change
@@ -122,11 +123,8 @@ func (j *Journal) Changed() <-chan struct{} {
 }
 
 // Full reports whether the disk ran full and the reserve is in use: lending must stop.
-func (j *Journal) Full() bool {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	return j.full
-}
+// It may be called while an update decides.
+func (j *Journal) Full() bool { return j.full.Load() }
 
 // Update makes records from the state, folds them and makes them durable, as one. No
 // other update comes between: decide sees the state that its records are folded into. It
@@ -241,9 +239,8 @@ func (j *Journal) store(records []Record) error {
 		return nil
 	}
 	err := j.put(records)
-	if errors.Is(err, syscall.ENOSPC) && !j.full {
+	if errors.Is(err, syscall.ENOSPC) && !j.full.Swap(true) {
 		j.opts.Log.Error("the disk is full: the reserve is used, lending stops", "file", j.db.Path())
-		j.full = true
 		if err := os.Remove(j.reservePath()); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -176,11 +177,29 @@ func (b *builder) number() {
 	}
 	for _, n := range b.nodes {
 		for _, a := range n.after {
-			n.After = append(n.After, a.ID)
+			if !implied(n, a) {
+				n.After = append(n.After, a.ID)
+			}
 		}
 		slices.Sort(n.After)
+		if made := n.Goal.Made; n.Check == nil && made != nil && b.byProp[made.By] != nil {
+			n.To = fmt.Sprintf("what step %d makes", b.byProp[made.By].ID)
+		}
 		b.plan.Steps = append(b.plan.Steps, n.Step)
 	}
+}
+
+// implied reports whether the step waits for a by way of another that it waits for.
+func implied(n, a *node) bool {
+	return slices.ContainsFunc(n.after, func(other *node) bool { return other != a && reaches(other, a) })
+}
+
+// reaches reports whether the step waits for a, directly or not.
+func reaches(n, a *node) bool {
+	if n.depth <= a.depth {
+		return false
+	}
+	return slices.ContainsFunc(n.after, func(other *node) bool { return other == a || reaches(other, a) })
 }
 
 func depth(n *node) int {

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/hotspare/hotspare/scheduler"
+	"github.com/hotspare/hotspare/scheduler/api"
+	"github.com/hotspare/hotspare/scheduler/journal"
+	"github.com/hotspare/hotspare/scheduler/plan"
+	"github.com/hotspare/hotspare/scheduler/trigger"
+)
+
+// TriggerHandler serves what monitoring posts to, and nothing else. Each trigger has a
+// token of its own.
+func (s *Server) TriggerHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/triggers/alertmanager", s.alertmanager)
+	return mux
+}
+
+func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
+	config := s.triggerOf("alertmanager", r.Header.Get("Authorization"))
+	if config == nil {
+		api.Fail(w, &api.Error{Code: api.CodeDenied, Message: "the bearer token is not that of an alertmanager trigger", Next: "set credentials_file in Alertmanager to the trigger's token_file"})
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, trigger.MaxBody))
+	if err == nil && !json.Valid(body) {
+		err = errors.New("it is not JSON")
+	}
+	if err != nil {
+		api.Fail(w, &api.Error{Code: api.CodeUsage, Message: "the body cannot be read: " + err.Error()})
+		return
+	}
+	signals, err := trigger.Alertmanager(body, config.GroupLabel)
+	if err != nil {
+		api.Fail(w, &api.Error{Code: api.CodeUsage, Message: err.Error()})
+		return
+	}
+	result, acted := api.AlertResult{}, false
+	var failed error
+	for _, signal := range signals {
+		outcome, err := s.signal(r.Context(), config, signal)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		acted = acted || outcome.Run != "" || !signal.Firing
+		result.Alerts = append(result.Alerts, outcome)
+		s.log.Info("alert", "alert", signal.Alert, "group", signal.Group, "run", outcome.Run, "outcome", outcome.Outcome)
+	}
+	if failed != nil {
+		s.log.Error("alert", "error", failed)
+		api.Fail(w, failed) // what began stays begun; a repeat begins only the rest
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !acted {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+	}
+	_ = json.NewEncoder(w).Encode(result)
+}
+
+// triggerOf finds the trigger whose token was sent, in a time that does not tell how much
+// of it was right.
+func (s *Server) triggerOf(kind, authorization string) *scheduler.Trigger {
+	token, ok := strings.CutPrefix(authorization, "Bearer ")
+	if !ok {
+		return nil
+	}
+	sent := sha256.Sum256([]byte(token))
+	var found *scheduler.Trigger
+	for i := range s.site.Triggers {
+		t := &s.site.Triggers[i]
+		want := sha256.Sum256([]byte(t.Token))
+		if t.Kind == kind && t.Token != "" && subtle.ConstantTimeCompare(sent[:], want[:]) == 1 {
+			found = t
+		}
+	}
+	return found
+}
+
+// signal acts on one alert. An error is one that the sender should try again.
+func (s *Server) signal(ctx context.Context, config *scheduler.Trigger, signal trigger.Signal) (api.AlertOutcome, error) {
+	outcome := api.AlertOutcome{Group: signal.Group}
+	switch {
+	case !signal.Firing:
+		outcome.Outcome = "resolved: noted, and nothing is undone by it; an operator reverts"
+		return outcome, nil
+	case signal.Group == "":
+		outcome.Outcome = fmt.Sprintf("the alert has no label %q, so it names no protection group", config.GroupLabel)
+		return outcome, nil
+	case s.site.Group(signal.Group) == nil:
+		outcome.Outcome = fmt.Sprintf("there is no protection group %q; the label %q must name one", signal.Group, config.GroupLabel)
+		return outcome, nil
+	}
+	seen := journal.Record{AlertSeen: &journal.AlertSeen{Key: signal.Key}}
+	reason := "alert " + signal.Alert
+	if signal.Summary != "" {
+		reason += ": " + signal.Summary
+	}
+	p, err := s.accept(ctx, func(snap *scheduler.Snapshot) (*scheduler.Plan, error) {
+		if at, again := snap.State.Alerts[signal.Key]; again {
+			return nil, &plan.Already{Reason: "a repeat of an alert that was acted on at " + at.Format("15:04:05Z07:00")}
+		}
+		return plan.Reclaim(snap, plan.Request{Group: signal.Group, By: "trigger " + config.Name, Reason: reason})
+	}, seen)
+	var already *plan.Already
+	switch {
+	case err == nil:
+		outcome.Run, outcome.Outcome = p.Run, fmt.Sprintf("reclaim of %s begun as run %s", signal.Group, p.Run)
+		return outcome, nil
+	case errors.As(err, &already):
+		outcome.Run, outcome.Outcome = already.Run, already.Reason
+		if outcome.Run == "" {
+			outcome.Run = "-"
+		}
+		return outcome, nil
+	default:
+		return outcome, fmt.Errorf("reclaim %s for alert %s: %w", signal.Group, signal.Alert, err)
+	}
+}

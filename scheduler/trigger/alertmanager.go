@@ -1,0 +1,78 @@
+// Package trigger reads signals from monitoring. It is pure: a body in, signals out.
+package trigger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Signal is one alert that names a protection group, or that names none.
+type Signal struct {
+	// Key is the same for every repeat of the same alert: Alertmanager sends no delivery
+	// id, so it is made of the group key, the fingerprint and when the alert began.
+	Key     string
+	Group   string // the label's value; empty where the alert has no such label
+	Firing  bool
+	Alert   string // its name
+	Summary string
+	Began   time.Time
+}
+
+// MaxBody is the largest body of a signal that is read, in bytes. MaxAlerts is how many
+// alerts one may hold.
+const (
+	MaxBody   = 1 << 20
+	MaxAlerts = 1000
+)
+
+// webhook is what Alertmanager posts, in its version 4, as far as it matters here.
+type webhook struct {
+	Version  string `json:"version"`
+	GroupKey string `json:"groupKey"`
+	Alerts   []struct {
+		Status      string            `json:"status"`
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+		StartsAt    time.Time         `json:"startsAt"`
+		Fingerprint string            `json:"fingerprint"`
+	} `json:"alerts"`
+}
+
+// Alertmanager reads the body that Alertmanager's webhook receiver posts. label is the
+// name of the label that names the protection group.
+func Alertmanager(body []byte, label string) ([]Signal, error) {
+	if len(body) > MaxBody {
+		return nil, fmt.Errorf("the body has more than %d bytes; group fewer alerts into one notification", MaxBody)
+	}
+	var hook webhook
+	if err := json.Unmarshal(body, &hook); err != nil {
+		return nil, fmt.Errorf("the body is not what Alertmanager posts: %w", err)
+	}
+	switch {
+	case hook.Version != "4":
+		return nil, fmt.Errorf("the body is of webhook version %q, and only version \"4\" is known", hook.Version)
+	case len(hook.Alerts) == 0:
+		return nil, errors.New("the body holds no alert")
+	case len(hook.Alerts) > MaxAlerts:
+		return nil, fmt.Errorf("the body holds %d alerts, and at most %d are read; group fewer into one notification", len(hook.Alerts), MaxAlerts)
+	}
+	signals := make([]Signal, 0, len(hook.Alerts))
+	for i, alert := range hook.Alerts {
+		if alert.Status != "firing" && alert.Status != "resolved" {
+			return nil, fmt.Errorf("alert %d has the status %q, neither firing nor resolved", i+1, alert.Status)
+		}
+		if alert.Fingerprint == "" || alert.StartsAt.IsZero() {
+			return nil, fmt.Errorf("alert %d has no fingerprint or no start: its repeats could not be told from it", i+1)
+		}
+		signals = append(signals, Signal{
+			Key:    fmt.Sprintf("%s|%s|%s", hook.GroupKey, alert.Fingerprint, alert.StartsAt.UTC().Format(time.RFC3339Nano)),
+			Group:  alert.Labels[label],
+			Firing: alert.Status == "firing",
+			Alert:  alert.Labels["alertname"], Summary: alert.Annotations["summary"],
+			Began: alert.StartsAt,
+		})
+	}
+	return signals, nil
+}
