@@ -115,14 +115,17 @@ func takenRun() *api.Run {
 
 func lendPlan() *scheduler.Plan {
 	p, on := power("4210-1", drivers.On)
+	clone := drivers.Property{Cluster: "dr1", Kind: drivers.Volume, Target: "ws-7/pay-db-01-root", Name: drivers.Presence}
 	return &scheduler.Plan{Run: "r-13", Verb: scheduler.Lend, Workspace: "ws-7", MadeAt: scriptNow,
 		RestorePoint: &scheduler.ChosenRestore{ID: "rp-41", Age: 4 * time.Minute, Volumes: 3},
 		Steps: []scheduler.Step{
-			{ID: 1, Target: "ws-7/pay-db-01-root", Change: "volume", To: "clone of pay-db-01-root@rp-41"},
-			{ID: 2, After: []int{1}, Target: "pay-db-01", Change: "power", From: "off", To: "on", Property: p, Goal: on}}}
+			{ID: 1, Target: "ws-7/pay-db-01-root", Change: "volume", To: "clone of pay-db-01-root@rp-41", Property: clone},
+			{ID: 2, After: []int{1}, Target: "pay-db-01", Change: "disk scsi0:0", From: "[LocalDS_0] replica/payments/root.vmdk", To: "endpoint of ws-7/pay-db-01-root",
+				Property: p.On(drivers.Disk, "scsi0:0"), Goal: scheduler.MadeBy(clone, drivers.MadeEndpoint)},
+			{ID: 3, After: []int{2}, Target: "pay-db-01", Change: "power", From: "off", To: "on", Property: p, Goal: on}}}
 }
 
-func lendRun() *api.Run { return runOf(lendPlan(), []float64{0.4, 3}) }
+func lendRun() *api.Run { return runOf(lendPlan(), []float64{0.4, 0.3, 3}) }
 
 func revertPlan(writes scheduler.WritesWord) *scheduler.Plan {
 	p, off := power("4210-1", drivers.Off)

@@ -91,7 +91,7 @@ func (g *Progress) step(s *scheduler.Step, sr *scheduler.StepRun, w widths) {
 		took = "took " + t
 	}
 	if sr.State == scheduler.StepSkipped || sr.Note != "" {
-		took = join(took, stepNote(sr, g.run.Notes[s.ID]))
+		took = join(took, stepNote(s, sr, g.run.Notes[s.ID]))
 	}
 	g.page.Line(Plain, "%8s  %*d  %s  %s  %s  %s", elapsed(at.Sub(g.run.Accepted)), w.number, s.ID,
 		pad(shorten(s.Target, 32), w.target, false), pad(s.Change, w.change, false), pad(fromTo(s.From, goal(g.run.Run.Plan, s)), w.fromTo, false), took)
@@ -130,7 +130,7 @@ func (g *Progress) summarise() string {
 			continue
 		}
 		text := s.Target + " " + s.Change
-		if note := stepNote(sr, g.run.Notes[s.ID]); note != "" {
+		if note := stepNote(s, sr, g.run.Notes[s.ID]); note != "" {
 			text += " (" + note + ")"
 		}
 		flight = append(flight, text)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
 	"github.com/hotspare/hotspare/scheduler/execute"
@@ -26,7 +27,7 @@ func steps(p *Page, plan *scheduler.Plan, run *api.Run) {
 		if run != nil {
 			sr := run.Run.Steps[i]
 			state, took = stepState(run, s), tookOf(sr)
-			mark = join(mark, stepNote(sr, run.Notes[s.ID]))
+			mark = join(mark, stepNote(s, sr, run.Notes[s.ID]))
 			if sr.State == scheduler.StepHeld {
 				style = Alarm
 			}
@@ -57,7 +58,11 @@ func goal(plan *scheduler.Plan, s *scheduler.Step) string {
 	}
 	for i := range plan.Steps {
 		if maker := &plan.Steps[i]; maker.IsChange() && maker.Property == s.Goal.Made.By && maker.ID < s.ID {
-			return fmt.Sprintf("%s, made by step %d", s.Goal.Made.Key, maker.ID)
+			what := s.Goal.Made.Key
+			if what == drivers.MadeEndpoint {
+				what = maker.Property.Target
+			}
+			return fmt.Sprintf("%s, made by step %d", what, maker.ID)
 		}
 	}
 	return s.To
@@ -88,8 +93,10 @@ func tookOf(sr *scheduler.StepRun) string {
 }
 
 // stepNote is the last thing that is known of a step that is not plainly done.
-func stepNote(sr *scheduler.StepRun, note execute.Note) string {
+func stepNote(s *scheduler.Step, sr *scheduler.StepRun, note execute.Note) string {
 	switch {
+	case sr.State == scheduler.StepDone && s.Check != nil && s.Check.Word != "":
+		return "" // the step says by whose word
 	case sr.State == scheduler.StepHeld:
 		return "" // written below the table, with what to do
 	case sr.State == scheduler.StepSkipped:
