@@ -171,6 +171,7 @@ func (l *lawRun) endAll() {
 			l.Fatal(err)
 		}
 		over := len(status.Workspaces) == 0 && len(status.Runs) == 0
+		over = over && !l.server.Unfinished()
 		for _, run := range status.Runs {
 			if run.State == "held" {
 				l.Fatalf("run %s is held\n%s", run.ID, l.tell())

@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hotspare/hotspare/scheduler"
@@ -33,12 +35,41 @@ func (s *Server) tend() {
 		if s.ctx.Err() != nil {
 			return
 		}
+		if err := s.finishReverts(); err != nil && s.ctx.Err() == nil {
+			s.log.Error("tend", "error", err)
+		}
 		for _, id := range s.needsCare() {
 			if err := s.careFor(id); err != nil && s.ctx.Err() == nil {
 				s.log.Error("tend", "workspace", id, "error", err)
 			}
 		}
 	}
+}
+
+// finishReverts begins what reverts left to do that other runs have taken over.
+func (s *Server) finishReverts() error {
+	var left []string
+	s.journal.View(func(state *scheduler.State) {
+		for id, run := range state.Runs {
+			if len(plan.Unfinished(state, run)) > 0 {
+				left = append(left, id)
+			}
+		}
+	})
+	slices.Sort(left)
+	for _, id := range left {
+		_, err := s.accept(s.ctx, func(snap *scheduler.Snapshot) (*scheduler.Plan, error) {
+			run := snap.State.Runs[id]
+			if len(plan.Unfinished(snap.State, run)) == 0 {
+				return nil, &plan.Waits{Reason: "another run has finished it"}
+			}
+			return plan.Finish(snap, run)
+		})
+		if err != nil && !plan.IsWaits(err) {
+			return fmt.Errorf("finish revert %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // needsCare lists the workspaces that something may have to be done for, the oldest

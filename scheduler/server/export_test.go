@@ -1,0 +1,17 @@
+package server
+
+import (
+	"github.com/hotspare/hotspare/scheduler"
+	"github.com/hotspare/hotspare/scheduler/plan"
+)
+
+// Unfinished reports whether the server still has to finish a revert that was taken over.
+func (s *Server) Unfinished() bool {
+	left := false
+	s.journal.View(func(state *scheduler.State) {
+		for _, run := range state.Runs {
+			left = left || len(plan.Unfinished(state, run)) > 0
+		}
+	})
+	return left
+}
