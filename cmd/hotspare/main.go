@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"os/user"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/hotspare/hotspare/cmd/hotspare/cli"
+	"github.com/hotspare/hotspare/cmd/hotspare/serve"
+	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
@@ -40,8 +41,14 @@ func environment() cli.Env {
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout),
 		Getenv: os.Getenv, Login: login, Version: versionOf(), Clock: cli.WallClock(),
 		Connect: func(socket string) api.Service { return api.NewClient(socket) },
-		Serve: func(context.Context, cli.ServeOptions) error {
-			return errors.New("this build has no server")
+		Serve: func(ctx context.Context, opts cli.ServeOptions) error {
+			return serve.Run(ctx, serve.Options{
+				Config: opts.Config, Dev: opts.Dev, Dir: opts.Dir, Socket: opts.Socket,
+				Version: versionOf(), Getenv: os.Getenv, Out: os.Stdout, Log: os.Stderr,
+			})
+		},
+		Schema: func(ctx context.Context, driver string) ([]drivers.Attribute, error) {
+			return serve.Schema(ctx, driver, os.Getenv)
 		},
 	}
 }

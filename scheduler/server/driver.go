@@ -61,6 +61,9 @@ func (d *driver) begin(ctx context.Context) error {
 	d.about, d.described = about, true
 	d.mu.Unlock()
 	if err := d.given.Configure(ctx, d.given.Configuration); err != nil {
+		if d.given.Explain != nil {
+			err = d.given.Explain(err)
+		}
 		return err
 	}
 	d.mu.Lock()

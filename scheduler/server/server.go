@@ -23,6 +23,8 @@ type Driver struct {
 	drivers.Driver
 	// Configuration for it; the server calls Configure until it succeeds.
 	Configuration drivers.Configuration
+	// Explain adds to an error of Configure where the wrong attribute stands; may be nil.
+	Explain func(error) error
 	// Status of its process; nil where it has none of its own.
 	Status func() DriverStatus
 }

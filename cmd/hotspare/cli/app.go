@@ -45,7 +45,8 @@ type Env struct {
 	Connect func(socket string) api.Service
 	// Serve runs the server until the context ends.
 	Serve func(ctx context.Context, opts ServeOptions) error
-	// Schema gives the schema of a driver's config block; nil where drivers cannot be asked.
+	// Schema gives the schema of a driver's config block; fs.ErrNotExist where the driver is
+	// not on this machine.
 	Schema func(ctx context.Context, driver string) ([]drivers.Attribute, error)
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,13 +63,14 @@ func (a *app) validate(ctx context.Context, path string) (*validated, error) {
 	for i := range site.Groups {
 		found.VMs += len(site.Groups[i].VMs)
 	}
-	if a.Schema == nil {
-		return found, nil
-	}
 	var all config.Errors
 	for i := range site.Clusters {
 		cluster := &site.Clusters[i]
 		schema, err := a.Schema(ctx, cluster.Driver)
+		if errors.Is(err, fs.ErrNotExist) {
+			found.Unchecked = append(found.Unchecked, cluster.Name)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("check the config block of cluster %q: ask driver %q: %w", cluster.Name, cluster.Driver, err)
 		}
@@ -82,7 +85,6 @@ func (a *app) validate(ctx context.Context, path string) (*validated, error) {
 	if len(all) > 0 {
 		return nil, all
 	}
-	found.Drivers = true
 	return found, nil
 }
 
@@ -112,15 +114,16 @@ type validated struct {
 	Groups    int    `json:"groups"`
 	VMs       int    `json:"standbyVMs"`
 	Templates int    `json:"templates"`
-	Drivers   bool   `json:"driverBlocksChecked"`
+	// Unchecked are the clusters whose driver is not on this machine to be asked.
+	Unchecked []string `json:"uncheckedClusters,omitempty"`
 }
 
 // String gives what was found in one sentence.
 func (v *validated) String() string {
 	text := fmt.Sprintf("%s is valid: site %s; clusters: %d, protection groups: %d with %d standby VMs, templates: %d.",
 		v.Path, v.Site, v.Clusters, v.Groups, v.VMs, v.Templates)
-	if !v.Drivers {
-		text += " The drivers check their config blocks when the server starts."
+	if len(v.Unchecked) > 0 {
+		text += fmt.Sprintf(" The drivers of %s are not on this machine: their config blocks are checked where the server starts.", strings.Join(v.Unchecked, ", "))
 	}
 	return text
 }

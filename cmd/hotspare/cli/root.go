@@ -9,7 +9,7 @@ import (
 
 // Defaults of flags, where the environment does not say otherwise.
 const (
-	DefaultSocket = "/run/hotspare.sock"
+	DefaultSocket = "/run/hotspare/hotspare.sock"
 	DefaultConfig = "/etc/hotspare/site.hcl"
 )
 

@@ -1,0 +1,162 @@
+// Package serve wires a server together: the site's files, a supervised process for each
+// driver, the journal, the sockets.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/plugin"
+	"github.com/hotspare/hotspare/scheduler"
+	"github.com/hotspare/hotspare/scheduler/config"
+	"github.com/hotspare/hotspare/scheduler/server"
+)
+
+// Options say what to serve.
+type Options struct {
+	Config  string // path of the site's files
+	Dev     bool   // a simulated vCenter and its site instead, in Dir
+	Dir     string
+	Socket  string // to listen on; empty: as configured
+	Version string
+	Getenv  func(string) string
+	Out     io.Writer // what a person reads: where it listens
+	Log     io.Writer
+}
+
+// Run serves until ctx ends.
+func Run(ctx context.Context, opts Options) error {
+	if opts.Dev {
+		path, err := startDev(ctx, opts)
+		if err != nil {
+			return err
+		}
+		opts.Config = path
+	}
+	loaded, err := config.Load(opts.Config)
+	if err != nil {
+		return err
+	}
+	site := loaded.Site
+	if opts.Socket != "" {
+		if site.Listen.Unix, err = filepath.Abs(opts.Socket); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(site.StateDir, 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	log := slog.New(slog.NewTextHandler(opts.Log, nil))
+	given, closeAll, err := launch(ctx, loaded, log, opts.Getenv)
+	defer closeAll()
+	if err != nil {
+		return err
+	}
+	s, err := server.New(server.Options{Version: opts.Version, Site: site, Drivers: given, Log: log})
+	if err != nil {
+		return err
+	}
+	err = s.Serve(ctx, func(unix, tcp string) {
+		fmt.Fprintf(opts.Out, "hotspare %s serves site %s\n  commands:  export HOTSPARE_SOCKET=%s\n", opts.Version, site.Name, unix)
+		if tcp != "" {
+			fmt.Fprintf(opts.Out, "  triggers:  http://%s/v1/triggers/alertmanager\n", tcp)
+		}
+	})
+	return errors.Join(err, s.Close())
+}
+
+// launch starts a supervised process for each cluster's driver.
+func launch(ctx context.Context, loaded *config.Loaded, log *slog.Logger, getenv func(string) string) (map[string]server.Driver, func(), error) {
+	given := map[string]server.Driver{}
+	var running []*plugin.Supervisor
+	closeAll := func() {
+		for _, s := range running {
+			s.Close()
+		}
+	}
+	for _, cluster := range loaded.Site.Clusters {
+		binary, err := findBinary("hotspare-driver-"+cluster.Driver, getenv)
+		if err != nil {
+			return nil, closeAll, fmt.Errorf("cluster %s: %w", cluster.Name, err)
+		}
+		supervisor, err := plugin.Supervise(ctx, plugin.Config{Binary: binary, Logger: log.With("cluster", cluster.Name)})
+		if err != nil {
+			return nil, closeAll, fmt.Errorf("cluster %s: start its driver: %w", cluster.Name, err)
+		}
+		running = append(running, supervisor)
+		driver, err := configured(ctx, loaded, cluster, supervisor)
+		if err != nil {
+			return nil, closeAll, err
+		}
+		given[cluster.Name] = driver
+	}
+	return given, closeAll, nil
+}
+
+// configured checks the cluster's block against what its driver describes.
+func configured(ctx context.Context, loaded *config.Loaded, cluster scheduler.Cluster, supervisor *plugin.Supervisor) (server.Driver, error) {
+	about, err := supervisor.Describe(ctx)
+	if err != nil {
+		return server.Driver{}, fmt.Errorf("cluster %s: describe its driver: %w", cluster.Name, err)
+	}
+	body, err := loaded.DriverBody(cluster.Name, about.Schema)
+	if err != nil {
+		return server.Driver{}, err
+	}
+	return server.Driver{
+		Driver:        supervisor,
+		Configuration: drivers.Configuration{Site: loaded.Site.Name, Cluster: cluster.Name, Body: body, HealthEvery: 10 * time.Second},
+		Explain:       func(err error) error { return loaded.Placed(cluster.Name, err) },
+		Status: func() server.DriverStatus {
+			s := supervisor.Status()
+			status := server.DriverStatus{PID: s.PID, Restarts: s.Restarts}
+			if s.State != plugin.Ready && s.LastError != nil {
+				status.Error = s.LastError.Error()
+			}
+			return status
+		},
+	}, nil
+}
+
+// Schema asks a driver's binary for the schema of its configuration block.
+func Schema(ctx context.Context, driver string, getenv func(string) string) ([]drivers.Attribute, error) {
+	binary, err := findBinary("hotspare-driver-"+driver, getenv)
+	if err != nil {
+		return nil, err
+	}
+	process, err := plugin.Launch(ctx, plugin.Config{Binary: binary, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	defer process.Kill(errors.New("it was asked all that it had to answer"))
+	about, err := process.Describe(ctx)
+	return about.Schema, err
+}
+
+// findBinary looks in $HOTSPARE_DRIVERS, and then beside this program.
+func findBinary(name string, getenv func(string) string) (string, error) {
+	var tried []string
+	if dir := getenv("HOTSPARE_DRIVERS"); dir != "" {
+		tried = append(tried, filepath.Join(dir, name))
+	}
+	if self, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(self); err == nil {
+			self = real
+		}
+		tried = append(tried, filepath.Join(filepath.Dir(self), name))
+	}
+	for _, path := range tried {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("find %s: %w (looked for %v); put it beside hotspare, or name its folder in HOTSPARE_DRIVERS", name, fs.ErrNotExist, tried)
+}
