@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -26,6 +25,7 @@ type bench struct {
 	site   *scheduler.Site
 	server *server.Server
 	log    *slog.Logger
+	pace   time.Duration // between two looks
 }
 
 // siteOf is the configuration that goes with a simulated site of this shape.
@@ -63,7 +63,10 @@ func siteOf(shape sim.Shape, dir string) *scheduler.Site {
 }
 
 func newBench(t testing.TB, shape sim.Shape) *bench {
-	b := &bench{TB: t, at: sim.NewSite(shape), site: siteOf(shape, t.TempDir())}
+	b := &bench{TB: t, at: sim.NewSite(shape), site: siteOf(shape, t.TempDir()), pace: 100 * time.Millisecond}
+	if _, real := t.(*testing.B); real {
+		b.pace = time.Millisecond
+	}
 	out := io.Discard
 	if testing.Verbose() && os.Getenv("HOTSPARE_TEST_LOG") != "" {
 		out = os.Stderr
@@ -110,8 +113,7 @@ func (b *bench) until(what string, is func() bool) {
 		if time.Now().After(deadline) {
 			b.Fatalf("it never came to this: %s\n%s", what, b.tell())
 		}
-		synctest.Wait()
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(b.pace)
 	}
 }
 
