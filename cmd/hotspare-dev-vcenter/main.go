@@ -13,7 +13,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -56,7 +55,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, "ready", info.URL)
 		return err
 	}
-	log.SetOutput(io.Discard) // the simulator's own
 	options := devsite.Options{Dir: *dir, Scale: *scale}
 	if *stubborn != "" {
 		options.Stubborn = strings.Split(*stubborn, ",")

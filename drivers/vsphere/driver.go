@@ -161,8 +161,8 @@ func (d *driver) Apply(ctx context.Context, c drivers.Change, progress func(driv
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	if c.ID == "" {
-		return drivers.Value{}, invalid("apply", c.Property.String(), "the change has no id")
+	if c.ID == "" || c.Goal.Text == "" {
+		return drivers.Value{}, invalid("apply", c.Property.String(), "the change has no id, or no goal")
 	}
 	if progress == nil {
 		progress = func(drivers.Progress) {}
@@ -186,6 +186,9 @@ type handler interface {
 func (cl *client) handler(p drivers.Property) (handler, error) {
 	if err := p.Valid(); err != nil {
 		return nil, invalid("read", p.String(), "%w", err)
+	}
+	if p.Cluster != cl.settings.cluster {
+		return nil, invalid("read", p.String(), "this driver is configured for cluster %q", cl.settings.cluster)
 	}
 	switch {
 	case p.Kind == drivers.VM && p.Name == drivers.Power:

@@ -46,7 +46,7 @@ func (cl *client) writeFile(ctx context.Context, at datastorePath, content []byt
 	if err := cl.makeDirectory(ctx, at.dir()); err != nil {
 		return err
 	}
-	aside := datastorePath{at.datastore, at.path + ".new"}
+	aside := at.aside()
 	err := cl.request(ctx, http.MethodPut, aside, content, func(response *http.Response) error {
 		if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
 			return fmt.Errorf("write %s: %s", aside, response.Status)
@@ -93,6 +93,27 @@ func (cl *client) makeDirectory(ctx context.Context, at datastorePath) error {
 		return nil
 	}
 	return err
+}
+
+// aside is where a file is written before it is moved into its place.
+func (p datastorePath) aside() datastorePath { return datastorePath{p.datastore, p.path + ".new"} }
+
+// deleteWritten deletes what writeFile wrote, whole or cut off. Looking first is cheaper
+// than deleting what is not there.
+func (cl *client) deleteWritten(ctx context.Context, at datastorePath) error {
+	for _, file := range []datastorePath{at.aside(), at} {
+		_, err := cl.readFile(ctx, file)
+		if errors.Is(err, errNoFile) {
+			continue
+		}
+		if err == nil {
+			err = cl.deleteFile(ctx, file)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteFile deletes one file. One that does not exist is success.

@@ -27,7 +27,7 @@ type manifest struct {
 func (cl *client) readManifest(ctx context.Context, replica string) ([]drivers.RestorePoint, error) {
 	folder, err := parsePath(replica)
 	if err != nil {
-		return nil, invalid("read", "replica "+replica, "%w", err)
+		return nil, noReplica(replica, err)
 	}
 	content, err := cl.readFile(ctx, folder.join(manifestName))
 	if errors.Is(err, errNoFile) {
@@ -82,7 +82,7 @@ type marker struct {
 func (cl *client) readMarker(ctx context.Context, replica string) (*marker, error) {
 	folder, err := parsePath(replica)
 	if err != nil {
-		return nil, invalid("read", "replica "+replica, "%w", err)
+		return nil, noReplica(replica, err)
 	}
 	content, err := cl.readFile(ctx, folder.join(markerName))
 	if errors.Is(err, errNoFile) {
@@ -96,4 +96,9 @@ func (cl *client) readMarker(ctx context.Context, replica string) (*marker, erro
 		return nil, refuse("read", "replica "+replica, "look at the file, and who wrote it", "its %s is not of this driver's form", markerName)
 	}
 	return &m, nil
+}
+
+// noReplica says that a path is none that a replica could have.
+func noReplica(replica string, err error) error {
+	return notFound("read", "replica "+replica, "check the replica's path in the configuration", "%w", err)
 }

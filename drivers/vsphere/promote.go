@@ -173,5 +173,5 @@ func (r roleOf) rename(ctx context.Context, from, to volumeName) (*record, error
 	if err := r.deletePin(ctx, *old); err != nil {
 		return nil, err
 	}
-	return &rec, r.deleteFile(ctx, r.recordPath(from))
+	return &rec, r.deleteWritten(ctx, r.recordPath(from))
 }

@@ -108,7 +108,7 @@ func (cl *client) writeRecord(ctx context.Context, v volumeName, r record) error
 func pinPath(replica string, target string) (datastorePath, error) {
 	at, err := parsePath(replica)
 	if err != nil {
-		return at, invalid("read", "replica "+replica, "%w", err)
+		return at, noReplica(replica, err)
 	}
 	return at.join("pins", escape(target)+".json"), nil
 }
@@ -134,5 +134,5 @@ func (cl *client) deletePin(ctx context.Context, r record) error {
 	if err != nil {
 		return err
 	}
-	return cl.deleteFile(ctx, at)
+	return cl.deleteWritten(ctx, at)
 }

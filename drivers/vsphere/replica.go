@@ -69,8 +69,15 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 	const op = "demote"
 	object := "replica " + r.path
 	secondary := drivers.Value{Text: drivers.Secondary}
+	folder, err := parsePath(r.path)
+	if err != nil {
+		return drivers.Value{}, noReplica(r.path, err)
+	}
 	if found.Text == drivers.Secondary {
 		if err := r.takeBack(ctx); err != nil {
+			return drivers.Value{}, fail(op, object, err)
+		}
+		if err := r.deleteWritten(ctx, folder.join(markerName)); err != nil {
 			return drivers.Value{}, fail(op, object, err)
 		}
 		kept, err := r.keptOf(ctx, c)
@@ -94,11 +101,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 	if err := r.settleRecords(ctx, found.Made); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	folder, err := parsePath(r.path)
-	if err != nil {
-		return drivers.Value{}, invalid(op, object, "%w", err)
-	}
-	if err := r.deleteFile(ctx, folder.join(markerName)); err != nil {
+	if err := r.deleteWritten(ctx, folder.join(markerName)); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
 	secondary.Made = found.Made
@@ -150,7 +153,7 @@ func (r roleOf) takeBack(ctx context.Context) error {
 func (r roleOf) hanging(ctx context.Context) ([]record, error) {
 	folder, err := parsePath(r.path)
 	if err != nil {
-		return nil, invalid("read", "replica "+r.path, "%w", err)
+		return nil, noReplica(r.path, err)
 	}
 	files, err := r.listFiles(ctx, folder.join("pins"), "*.json")
 	if err != nil {

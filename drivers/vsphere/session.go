@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -107,7 +106,7 @@ var errThumbprint = errors.New("the server's certificate does not have the confi
 func (s *session) RoundTrip(ctx context.Context, request, response soap.HasFault) error {
 	epoch := s.loggedIn()
 	err := s.call(ctx, request, response)
-	if !fault.Is(err, &types.NotAuthenticated{}) {
+	if _, expired := vimFault(err).(*types.NotAuthenticated); !expired {
 		return err
 	}
 	if err := s.login(ctx, epoch); err != nil {

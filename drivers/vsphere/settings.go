@@ -29,6 +29,7 @@ var schema = []drivers.Attribute{
 // settings is the configuration block, checked.
 type settings struct {
 	site       string
+	cluster    string // its name in the site's configuration
 	url        *url.URL
 	username   string
 	password   string
@@ -49,6 +50,7 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 	}
 	s := settings{
 		site:       c.Site,
+		cluster:    c.Cluster,
 		username:   values["username"],
 		password:   strings.TrimRight(values["password_file"], "\r\n"),
 		volumes:    values["volumes_datastore"],

@@ -78,6 +78,10 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 	if err != nil {
 		return drivers.Value{}, err
 	}
+	if found.Text == drivers.Present && r == nil && c.Goal.Text == drivers.Absent {
+		return drivers.Value{}, refuse("delete", "volume "+v.target, "delete it by hand, if it may go",
+			"the disk %s is not ours", found.Made[drivers.MadeEndpoint])
+	}
 	if found.Text == drivers.Present && r == nil {
 		return drivers.Value{}, drift("set presence of", "volume "+v.target, found,
 			"there is a disk %s that is not ours", found.Made[drivers.MadeEndpoint])
@@ -160,7 +164,11 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *record, found
 	object := "volume " + v.target
 	absent := drivers.Value{Text: drivers.Absent}
 	if r == nil {
-		return absent, nil
+		name, err := parseVolume(v.target)
+		if err != nil {
+			return drivers.Value{}, err
+		}
+		return absent, v.deleteWritten(ctx, v.recordPath(name)) // one that was cut off
 	}
 	if found.Text == drivers.Present {
 		if err := expected(c, op, object, found, sameVolume); err != nil {
@@ -214,11 +222,11 @@ func (cl *client) deleteVolume(ctx context.Context, r record) error {
 		return err
 	}
 	if r.Endpoint != cl.diskPath(name).String() {
-		if err := cl.deleteFile(ctx, renameNote(r.Endpoint)); err != nil {
+		if err := cl.deleteWritten(ctx, renameNote(r.Endpoint)); err != nil {
 			return err
 		}
 	}
-	return cl.deleteFile(ctx, cl.recordPath(name))
+	return cl.deleteWritten(ctx, cl.recordPath(name))
 }
 
 // clearScratch removes the scratch VM of a change, where one is left.

@@ -145,11 +145,12 @@ func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) 
 	return nil
 }
 
-// pump holds the one call open while anybody waits.
+// pump holds the one call open, from the first wait on until the session ends: making a
+// collector for each wait would cost more than the wait.
 func (w *watcher) pump() {
 	var collector *property.Collector
 	version := ""
-	for w.wanted() {
+	for w.ctx.Err() == nil {
 		if collector == nil {
 			built, err := w.build(w.ctx)
 			if err != nil {
@@ -175,29 +176,6 @@ func (w *watcher) pump() {
 			version = set.Version
 			w.spread(set)
 		}
-	}
-	if collector != nil {
-		_ = collector.Destroy(w.ctx)
-	}
-	w.forget()
-	w.again()
-}
-
-// wanted reports whether anybody waits. A pump that hears no does its last things and
-// then asks [watcher.again].
-func (w *watcher) wanted() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.watches) > 0 && w.ctx.Err() == nil
-}
-
-// again ends the pump, or starts another where somebody has come meanwhile.
-func (w *watcher) again() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.running = len(w.watches) > 0 && w.ctx.Err() == nil
-	if w.running {
-		go w.pump()
 	}
 }
 
@@ -236,7 +214,7 @@ func (w *watcher) build(ctx context.Context) (*property.Collector, error) {
 	return collector, nil
 }
 
-// forget drops the view: the next pump or round makes another.
+// forget drops the view: the pump's next round makes another.
 func (w *watcher) forget() {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/find"
@@ -111,6 +112,11 @@ func (b *builder) addNetworks() error {
 		}
 		if err := task.Wait(b.ctx); err != nil {
 			return err
+		}
+	}
+	for _, entity := range b.model.Map().All("DistributedVirtualPortgroup") {
+		if group := entity.(*simulator.DistributedVirtualPortgroup); strings.Contains(group.Name, "Uplinks") {
+			group.Config.Uplink = types.NewBool(true) // as vCenter has it
 		}
 	}
 	b.networks = map[string]types.BaseVirtualDeviceBackingInfo{}

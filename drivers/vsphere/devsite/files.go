@@ -29,6 +29,7 @@ const (
 	siteFile     = "site.hcl"
 	certFile     = "vc.crt"
 	keyFile      = "vc.key"
+	logFile      = "dev-vcenter.log"
 )
 
 // Info is what the site tells about itself, in dev-vcenter.json.

@@ -14,43 +14,48 @@ import (
 )
 
 // guests makes the guests behave: the simulator's own go down at once and never refuse.
+// It is an object of the simulator's, which takes the calls to shut guests down.
 type guests struct {
+	mo.SearchIndex // every object of the simulator's must be of some type of vSphere's
+
 	model *simulator.Model
 	delay time.Duration
 	// stubborn are patterns of VM names whose guests ignore the request.
 	stubborn []string
 }
 
-// handle gives ShutdownGuest to this package; every other call goes its way.
-func (g *guests) handle(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
-	if method.Name != "ShutdownGuest" {
+var guestsRef = types.ManagedObjectReference{Type: "SearchIndex", Value: "guests"}
+
+// install has every ShutdownGuest go to g; other calls go their way.
+func (g *guests) install() {
+	g.Self = guestsRef
+	g.model.Map().Put(g)
+	g.model.Map().Handler = func(_ *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+		if method.Name == "ShutdownGuest" {
+			method.This = guestsRef // the request itself still names the VM
+		}
 		return nil, nil
 	}
-	if vm, ok := ctx.Map.Get(method.This).(*simulator.VirtualMachine); ok {
-		return &guest{vm, g}, nil
-	}
-	return nil, nil
 }
 
-// guest is one VM, for this one call.
-type guest struct {
-	*simulator.VirtualMachine
-	guests *guests
-}
-
-// ShutdownGuest asks the guest to go down, which takes it a while.
-func (g *guest) ShutdownGuest(ctx *simulator.Context, _ *types.ShutdownGuest) soap.HasFault {
-	vm := g.VirtualMachine
-	if vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOn {
-		return &methods.ShutdownGuestBody{Fault_: simulator.Fault("", &types.InvalidPowerState{
-			RequestedState: types.VirtualMachinePowerStatePoweredOn, ExistingState: vm.Runtime.PowerState,
-		})}
+// ShutdownGuest asks a guest to go down, which takes it a while.
+func (g *guests) ShutdownGuest(ctx *simulator.Context, request *types.ShutdownGuest) soap.HasFault {
+	vm, ok := ctx.Map.Get(request.This).(*simulator.VirtualMachine)
+	if !ok {
+		return &methods.ShutdownGuestBody{Fault_: simulator.Fault("", &types.ManagedObjectNotFound{Obj: request.This})}
 	}
-	if !g.guests.ignores(vm) {
-		boot := vm.Summary.Runtime.BootTime
-		go g.guests.down(vm, boot)
-	}
-	return &methods.ShutdownGuestBody{Res: &types.ShutdownGuestResponse{}}
+	body := &methods.ShutdownGuestBody{Res: &types.ShutdownGuestResponse{}}
+	ctx.WithLock(vm, func() {
+		switch {
+		case vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOn:
+			body = &methods.ShutdownGuestBody{Fault_: simulator.Fault("", &types.InvalidPowerState{
+				RequestedState: types.VirtualMachinePowerStatePoweredOn, ExistingState: vm.Runtime.PowerState,
+			})}
+		case !g.ignores(vm):
+			go g.down(vm, vm.Summary.Runtime.BootTime)
+		}
+	})
+	return body
 }
 
 // ignores reports whether this VM's guest does not listen.

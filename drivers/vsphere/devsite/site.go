@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func scale(name string) (delays, error) {
 }
 
 // Start starts the site and writes its files. It changes settings of the simulator that
-// are global, and TMPDIR, so a process can run one at a time.
+// are global, the log's output and TMPDIR, so a process can run one at a time.
 func Start(ctx context.Context, o Options) (*Site, error) {
 	d, err := scale(o.Scale)
 	if err != nil {
@@ -79,6 +80,12 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The simulator writes to the log of the process, and says there what it stumbled on.
+	logged, err := os.OpenFile(filepath.Join(dir, logFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	log.SetOutput(logged)
 	if err := os.Setenv("TMPDIR", filepath.Join(dir, "datastores")); err != nil {
 		return nil, err
 	}
@@ -114,7 +121,7 @@ func (s *Site) behave(d delays, stubborn []string) {
 		"LockHandoff": 0,
 	}}
 	g := &guests{model: s.model, delay: time.Duration(d.shutdown) * time.Millisecond, stubborn: stubborn}
-	s.model.Map().Handler = g.handle
+	g.install()
 }
 
 // Close stops the site and removes its datastores. Its files stay, so that a site started
