@@ -150,8 +150,8 @@ func (s *Server) careFor(id string) error {
 		var refused *plan.Refused
 		if plan.IsWaits(err) || errors.As(err, &refused) {
 			reason := err.Error()
-			if reason == w.Waits {
-				return nil, nil
+			if reason == w.Waits || state.StateOf(w) == scheduler.WorkspaceLending {
+				return nil, nil // told already; or what it waits for is the run that brings it back
 			}
 			return []journal.Record{{WorkspaceNoted: &journal.WorkspaceNoted{Workspace: id, Waits: &reason}}}, nil
 		}

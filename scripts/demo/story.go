@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
@@ -87,10 +88,10 @@ func (s *story) failover() error {
 		return err
 	}
 	cmd := s.command("failover", "payments", "--declared-dead-by", "maria")
-	if err := s.crash(cmd, "erp-dr", 5); err != nil {
+	if err := s.crash(cmd, scheduler.Failover, "erp-dr", 5); err != nil {
 		return err
 	}
-	run, err := s.lastRun("erp-dr")
+	run, err := s.lastRun(scheduler.Failover, "erp-dr")
 	if err != nil {
 		return err
 	}
@@ -102,18 +103,18 @@ func (s *story) failover() error {
 
 // crash starts a command that waits, kills server and driver when the group's run has done
 // some of its steps, starts the server again, and lets the command come to its end.
-func (s *story) crash(cmd *exec.Cmd, group string, steps int) error {
+func (s *story) crash(cmd *exec.Cmd, verb scheduler.Verb, group string, steps int) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	err := s.wait("the run of "+group+" is under way", func() (bool, error) {
-		run, err := s.lastRun(group)
+		run, err := s.lastRun(verb, group)
 		return err == nil && run.Done >= steps, nil
 	})
 	if err != nil {
 		return err
 	}
-	run, err := s.lastRun(group)
+	run, err := s.lastRun(verb, group)
 	if err != nil {
 		return err
 	}
@@ -133,17 +134,17 @@ func (s *story) crash(cmd *exec.Cmd, group string, steps int) error {
 	return nil
 }
 
-func (s *story) lastRun(group string) (*api.RunLine, error) {
+func (s *story) lastRun(verb scheduler.Verb, group string) (*api.RunLine, error) {
 	runs, err := s.client().Runs(s.ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	for i := len(runs) - 1; i >= 0; i-- {
-		if runs[i].Target == group {
+		if runs[i].Target == group && runs[i].Verb == verb {
 			return &runs[i], nil
 		}
 	}
-	return nil, fmt.Errorf("there is no run for %s", group)
+	return nil, fmt.Errorf("there is no %s of %s", verb, group)
 }
 
 func (s *story) returnParked() error {
@@ -157,7 +158,7 @@ func (s *story) returnParked() error {
 func (s *story) revert() error {
 	s.say("Production is mended. The groups go home in the order in which they came.")
 	cmd := s.command("revert", "erp-dr", "--writes", "kept", "--by", "maria")
-	if err := s.crash(cmd, "erp-dr", 3); err != nil {
+	if err := s.crash(cmd, scheduler.Revert, "erp-dr", 3); err != nil {
 		return err
 	}
 	if err := s.run(0, "revert", "payments", "--writes", "kept", "--by", "maria"); err != nil {
