@@ -106,7 +106,7 @@ var errThumbprint = errors.New("the server's certificate does not have the confi
 func (s *session) RoundTrip(ctx context.Context, request, response soap.HasFault) error {
 	epoch := s.loggedIn()
 	err := s.call(ctx, request, response)
-	if _, expired := vimFault(err).(*types.NotAuthenticated); !expired {
+	if !expired(response, err) {
 		return err
 	}
 	if err := s.login(ctx, epoch); err != nil {
@@ -114,6 +114,27 @@ func (s *session) RoundTrip(ctx context.Context, request, response soap.HasFault
 	}
 	reflect.ValueOf(response).Elem().SetZero() // or the old fault would be found in it
 	return s.call(ctx, request, response)
+}
+
+// expired reports whether an answer says that the session is over: by a fault, or, where
+// properties were asked for, by the reason why one is missing.
+func expired(response soap.HasFault, err error) bool {
+	if err != nil {
+		_, is := vimFault(err).(*types.NotAuthenticated)
+		return is
+	}
+	body, ok := response.(*methods.RetrievePropertiesExBody)
+	if !ok || body.Res == nil || body.Res.Returnval == nil {
+		return false
+	}
+	for _, content := range body.Res.Returnval.Objects {
+		for _, missing := range content.MissingSet {
+			if _, is := missing.Fault.Fault.(*types.NotAuthenticated); is {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *session) call(ctx context.Context, request, response soap.HasFault) error {

@@ -36,7 +36,8 @@ type watcher struct {
 
 	mu      sync.Mutex
 	watches map[types.ManagedObjectReference]*watch
-	running bool // the pump
+	running bool               // the pump
+	cut     context.CancelFunc // ends the pump's open call
 
 	flushing sync.Mutex // held while the view's members are changed
 	view     *view.ListView
@@ -161,7 +162,7 @@ func (w *watcher) pump() {
 		}
 		w.flush()
 		seconds := int32(updatesWait / time.Second)
-		response, err := methods.WaitForUpdatesEx(w.ctx, w.session.client, &types.WaitForUpdatesEx{
+		response, err := methods.WaitForUpdatesEx(w.opening(), w.session.client, &types.WaitForUpdatesEx{
 			This: collector.Reference(), Version: version, Options: &types.WaitOptions{MaxWaitSeconds: &seconds},
 		})
 		if err != nil {
@@ -176,6 +177,27 @@ func (w *watcher) pump() {
 			version = set.Version
 			w.spread(set)
 		}
+	}
+}
+
+// opening gives the context of the next open call, which broken ends.
+func (w *watcher) opening() context.Context {
+	ctx, cut := context.WithCancel(w.ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut != nil {
+		w.cut()
+	}
+	w.cut = cut
+	return ctx
+}
+
+// broken has the pump build its collector anew now, and not at the end of its open call.
+func (w *watcher) broken() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut != nil {
+		w.cut()
 	}
 }
 
@@ -239,7 +261,8 @@ func (w *watcher) flush() {
 		This: w.view.Reference(), Add: add, Remove: remove,
 	})
 	if err != nil {
-		return // waiters reread; the pump finds out and rebuilds
+		w.broken() // the view went with the session that expired
+		return
 	}
 	for _, ref := range remove {
 		delete(w.members, ref)

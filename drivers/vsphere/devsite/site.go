@@ -124,12 +124,25 @@ func (s *Site) behave(d delays, stubborn []string) {
 	g.install()
 }
 
+// closeLimit is how long calls under way may hold up the end of the site.
+const closeLimit = 500 * time.Millisecond
+
 // Close stops the site and removes its datastores. Its files stay, so that a site started
 // again in the same directory has the same addresses, names and secrets.
 func (s *Site) Close() {
 	s.end()
 	s.health.done.Wait()
-	s.server.CloseClientConnections()
-	s.server.Close()
+	// The server waits for calls under way, and a call that waits for updates outlives its
+	// caller by as long as it was told to wait.
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.server.CloseClientConnections()
+		s.server.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeLimit):
+	}
 	s.model.Remove()
 }
