@@ -35,6 +35,7 @@ type Plan struct {
 	// SiteAge is how old the oldest inventory was that the plan rests on.
 	SiteAge time.Duration `json:"siteAge"`
 	RTO     time.Duration `json:"rto,omitempty"`
+	RPO     time.Duration `json:"rpo,omitempty"`
 
 	Puts  []Put  `json:"puts,omitempty"`
 	Drops []Drop `json:"drops,omitempty"`
@@ -85,9 +86,17 @@ type Drop struct {
 // Victim is a workspace that a plan touches, and why, in one sentence.
 type Victim struct {
 	Workspace string `json:"workspace"`
+	Name      string `json:"name,omitempty"`
+	Owner     string `json:"owner,omitempty"`
+	What      string `json:"what,omitempty"` // as [Workspace.What]
 	Why       string `json:"why"`
 	// Stays: the workspace does not come back with this revert.
 	Stays bool `json:"stays,omitempty"`
+}
+
+// VictimOf tells of a workspace that a plan touches, and why.
+func VictimOf(w *Workspace, why string) Victim {
+	return Victim{Workspace: w.ID, Name: w.Name, Owner: w.Owner, What: w.What(), Why: why}
 }
 
 // ChosenRestore is the restore point that a plan promotes or copies.
@@ -103,8 +112,12 @@ type ChosenRestore struct {
 type Claim struct {
 	Group string           `json:"group"`
 	VM    drivers.Property `json:"vm"` // its power
+	Name  string           `json:"name,omitempty"`
 	Host  string           `json:"host"`
 	Size  Size             `json:"size"`
+	// Short says in one sentence why the host cannot hold the VM even with nothing lent;
+	// empty where it can. No lease is ended for such a claim.
+	Short string `json:"short,omitempty"`
 }
 
 // Size is room for machines.
@@ -152,6 +165,8 @@ type Step struct {
 	Owner Holder `json:"owner,omitempty"`
 	// NotExact says why the change cannot be taken back exactly; empty where it can.
 	NotExact string `json:"notExact,omitempty"`
+	// Limit says how many such changes the driver allows at once; empty where any number.
+	Limit string `json:"limit,omitempty"`
 	// Usual is how long such a step takes at this site; zero where nothing was measured.
 	Usual time.Duration `json:"usual,omitempty"`
 }

@@ -92,6 +92,27 @@ func (s Stacks) IsMade(p drivers.Property) bool {
 	return s[p.On(drivers.Presence, "")] != nil
 }
 
+// SpecOf gives the spec that p's VM is made from by a holder, also while it is being
+// taken away; nil where no holder made it.
+func (s Stacks) SpecOf(p drivers.Property) *drivers.VMSpec {
+	presence := s[p.On(drivers.Presence, "")]
+	if presence == nil || p.Kind != drivers.VM {
+		return nil
+	}
+	var goals []drivers.Value
+	for _, layer := range presence.Layers {
+		if layer.Goal.Value != nil {
+			goals = append(goals, *layer.Goal.Value)
+		}
+	}
+	for _, goal := range append(goals, presence.Expected()...) {
+		if goal.Spec != nil && goal.Spec.VM != nil {
+			return goal.Spec.VM
+		}
+	}
+	return nil
+}
+
 // Exists reports whether p's target may be there: it was not made by a holder, or its
 // making has begun and its end has not been seen.
 func (s Stacks) Exists(p drivers.Property) bool {

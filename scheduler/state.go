@@ -135,11 +135,6 @@ const (
 
 // GroupState gives the word for what a group is.
 func (s *State) GroupState(group string) string {
-	for _, run := range s.RunningRuns() {
-		if run.Plan.Group == group && run.Plan.Verb == Revert {
-			return GroupReverting
-		}
-	}
 	holders := s.HoldersOf(group)
 	for i := len(holders) - 1; i >= 0; i-- {
 		switch run := holders[i]; {
@@ -152,8 +147,13 @@ func (s *State) GroupState(group string) string {
 	if len(holders) > 0 {
 		return GroupReclaimed
 	}
+	for _, run := range s.RunningRuns() { // its layers are out since it was accepted
+		if run.Plan.Group == group && run.Plan.Verb == Revert {
+			return GroupReverting
+		}
+	}
 	for _, w := range s.Workspaces {
-		if w.Copy == group && !w.Gone && !w.Admitted.IsZero() {
+		if w.Copy == group && !w.Gone && !w.Expired && !w.Admitted.IsZero() {
 			return GroupCopied
 		}
 	}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"time"
 )
 
@@ -30,6 +31,18 @@ type Workspace struct {
 	// Gone: its return was accepted and done.
 	Gone  bool      `json:"gone,omitempty"`
 	Ended time.Time `json:"ended,omitzero"`
+}
+
+// What tells in a few words what the workspace is.
+func (w *Workspace) What() string {
+	switch {
+	case w.Copy != "":
+		return "copy of " + w.Copy
+	case w.Count == 1:
+		return "1 new VM from " + w.From
+	default:
+		return fmt.Sprintf("%d new VMs from %s", w.Count, w.From)
+	}
 }
 
 // Holder is the holder of the workspace's layers.

@@ -36,12 +36,14 @@ func (u Use) Counts() bool { return u.Stands || u.Wanted || u.Claim != "" }
 // Room is what a host has and who uses it.
 type Room struct {
 	Key      HostKey
-	Capacity scheduler.Size // what may be used, ratios and floor applied
+	Capacity scheduler.Size // what may be used, the cluster's ratios applied
+	Floor    scheduler.Size // the part of it that is never lent; production may use it
 	Uses     []Use          // sorted by name
 	Reach    drivers.HostItem
 }
 
-// Free is the capacity less every use for which keep answers true.
+// Free is the capacity less every use for which keep answers true. It is below zero
+// where more is used than there is.
 func (r *Room) Free(keep func(Use) bool) scheduler.Size {
 	free := r.Capacity
 	for _, use := range r.Uses {
@@ -64,19 +66,14 @@ func Rooms(snap *scheduler.Snapshot) map[HostKey]*Room {
 			if host.Maintenance || !host.Connected {
 				continue
 			}
-			key := HostKey{cluster, name}
-			rooms[key] = &Room{Key: key, Reach: host, Capacity: scheduler.Size{
-				CPUs:      float64(host.CPUs) * rules.CPURatio,
-				MemoryMiB: int64(float64(host.MemoryMiB) * rules.MemoryRatio * (1 - rules.FloorMemory)),
-			}}
+			key, memory := HostKey{cluster, name}, float64(host.MemoryMiB)*rules.MemoryRatio
+			rooms[key] = &Room{Key: key, Reach: host,
+				Capacity: scheduler.Size{CPUs: float64(host.CPUs) * rules.CPURatio, MemoryMiB: int64(memory)},
+				Floor:    scheduler.Size{MemoryMiB: int64(memory * rules.FloorMemory)},
+			}
 		}
 	}
-	claims := map[drivers.Property]string{}
-	for _, claim := range snap.State.Claims() {
-		claims[claim.VM] = claim.Group
-	}
 	for _, use := range uses(snap) {
-		use.Claim = claims[use.VM]
 		if room := rooms[use.host]; room != nil {
 			room.Uses = append(room.Uses, use.Use)
 		}
@@ -94,9 +91,20 @@ type placedUse struct {
 	host HostKey
 }
 
-// uses lists every VM: those that the inventory has, and those that are being made.
+// uses lists every VM: those that the inventory has, those that are being made or taken
+// away, and those that a group has a claim for, whether the inventory has them or not.
 func uses(snap *scheduler.Snapshot) []placedUse {
+	claims := map[drivers.Property]scheduler.Claim{}
+	for _, claim := range snap.State.Claims() {
+		claims[claim.VM] = claim
+	}
 	var all []placedUse
+	add := func(use Use, host HostKey) {
+		use.Claim = claims[use.VM].Group
+		delete(claims, use.VM)
+		overlay(snap.State, &use)
+		all = append(all, placedUse{use, host})
+	}
 	for cluster, inv := range snap.Inventory {
 		for id, vm := range inv.VMs {
 			if vm.Template {
@@ -104,32 +112,30 @@ func uses(snap *scheduler.Snapshot) []placedUse {
 			}
 			power := scheduler.Power(cluster, id)
 			use := Use{VM: power, Name: vm.Name, Size: SizeOf(vm), Stands: vm.Power == drivers.On, Wanted: vm.Power == drivers.On}
-			overlay(snap.State, &use)
-			all = append(all, placedUse{use, HostKey{cluster, vm.Host}})
+			add(use, HostKey{cluster, vm.Host})
 		}
 	}
-	for p, stack := range snap.State.Stacks {
-		if p.Kind != drivers.VM || p.Name != drivers.Presence || len(stack.Layers) == 0 {
+	for p := range snap.State.Stacks {
+		spec := snap.State.Stacks.SpecOf(p)
+		if p.Name != drivers.Presence || spec == nil || listed(snap, p) {
 			continue
 		}
-		inv := snap.Inventory[p.Cluster]
-		if inv == nil {
-			continue
-		}
-		if _, listed := inv.VMs[p.Target]; listed {
-			continue
-		}
-		goal := stack.Layers[0].Goal.Value
-		if goal == nil || goal.Spec == nil || goal.Spec.VM == nil {
-			continue
-		}
-		spec := goal.Spec.VM
-		use := Use{VM: p.On(drivers.Power, ""), Name: spec.Name,
-			Size: scheduler.Size{CPUs: float64(spec.CPUs), MemoryMiB: spec.MemoryMiB}}
-		overlay(snap.State, &use)
-		all = append(all, placedUse{use, HostKey{p.Cluster, spec.Host}})
+		add(Use{VM: p.On(drivers.Power, ""), Name: spec.Name,
+			Size: scheduler.Size{CPUs: float64(spec.CPUs), MemoryMiB: spec.MemoryMiB}}, HostKey{p.Cluster, spec.Host})
+	}
+	for _, claim := range claims { // whatever is left
+		add(Use{VM: claim.VM, Name: claim.Name, Size: claim.Size}, HostKey{claim.VM.Cluster, claim.Host})
 	}
 	return all
+}
+
+func listed(snap *scheduler.Snapshot, p drivers.Property) bool {
+	inv := snap.Inventory[p.Cluster]
+	if inv == nil {
+		return false
+	}
+	_, ok := inv.VMs[p.Target]
+	return ok
 }
 
 // overlay corrects what the inventory said by what the journal knows.
@@ -169,10 +175,17 @@ type Need struct {
 // Counted is the rule for lending: whatever stands, is wanted or is claimed counts.
 func Counted(u Use) bool { return u.Counts() }
 
-// Fit places the needs into the rooms, in the order given, none of them counted twice
-// with a use of the same VM. keep says which uses count. It gives each need's host, or an
-// error that says in one sentence what is short. Hosts are chosen by most memory free,
-// then by name, so that results repeat.
+// Unusable is the error of a need that no host can run at all now, however much is free.
+type Unusable struct{ Reason string }
+
+// Error gives the reason.
+func (u *Unusable) Error() string { return u.Reason }
+
+// Fit places what is to be lent into the rooms above their floors, in the order given,
+// none of it counted twice with a use of the same VM. keep says which uses count. It gives
+// each need's host, or an error that says in one sentence what is short: [*Unusable] where
+// no room is at fault. Hosts are chosen by most memory free, then by name, so that results
+// repeat.
 func Fit(rooms map[HostKey]*Room, needs []Need, keep func(Use) bool) ([]string, error) {
 	moving := map[drivers.Property]bool{}
 	for _, need := range needs {
@@ -180,7 +193,7 @@ func Fit(rooms map[HostKey]*Room, needs []Need, keep func(Use) bool) ([]string, 
 	}
 	free := map[HostKey]scheduler.Size{}
 	for key, room := range rooms {
-		free[key] = room.Free(func(u Use) bool { return !moving[u.VM] && keep(u) })
+		free[key] = room.Free(func(u Use) bool { return !moving[u.VM] && keep(u) }).Minus(room.Floor)
 	}
 	hosts := make([]string, len(needs))
 	for i, need := range needs {
@@ -197,15 +210,15 @@ func Fit(rooms map[HostKey]*Room, needs []Need, keep func(Use) bool) ([]string, 
 func choose(rooms map[HostKey]*Room, free map[HostKey]scheduler.Size, need Need) (HostKey, error) {
 	var candidates []HostKey
 	for key, room := range rooms {
-		if key.Cluster == need.Cluster && (need.Host == "" || need.Host == key.Host) && reaches(room.Reach, need.Reach) {
+		if key.Cluster == need.Cluster && (need.Host == "" || need.Host == key.Host) && Reaches(room.Reach, need.Reach...) {
 			candidates = append(candidates, key)
 		}
 	}
 	if len(candidates) == 0 {
 		if need.Host != "" {
-			return HostKey{}, fmt.Errorf("host %s of %s is not usable now (gone, in maintenance, or does not reach its networks)", need.Host, need.Name)
+			return HostKey{}, unusable("host %s of %s is not usable now (gone, in maintenance, or does not reach its networks)", need.Host, need.Name)
 		}
-		return HostKey{}, fmt.Errorf("no host of cluster %s can run %s (gone, in maintenance, or none reaches its networks)", need.Cluster, need.Name)
+		return HostKey{}, unusable("no host of cluster %s can run %s (gone, in maintenance, or none reaches its networks)", need.Cluster, need.Name)
 	}
 	slices.SortFunc(candidates, func(a, b HostKey) int {
 		return cmp.Or(cmp.Compare(free[b].MemoryMiB, free[a].MemoryMiB), cmp.Compare(a.Host, b.Host))
@@ -219,7 +232,10 @@ func choose(rooms map[HostKey]*Room, free map[HostKey]scheduler.Size, need Need)
 	return HostKey{}, fmt.Errorf("%s needs %s, and host %s has %s free", need.Name, Text(need.Size), best.Host, Text(free[best]))
 }
 
-func reaches(host drivers.HostItem, networks []string) bool {
+func unusable(format string, args ...any) error { return &Unusable{fmt.Sprintf(format, args...)} }
+
+// Reaches reports whether the host's VMs can be on all of these networks.
+func Reaches(host drivers.HostItem, networks ...string) bool {
 	for _, n := range networks {
 		if !slices.Contains(host.Networks, n) {
 			return false

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
@@ -19,11 +20,16 @@ type builder struct {
 	after   scheduler.Stacks // the stacks with the plan's change of layers made
 	touched map[drivers.Property]bool
 	ready   map[drivers.Property]readiness // by the power of a VM of the group
+	short   map[drivers.Property]string    // by power: why its host cannot hold it at all
+	shows   map[endpoint]user              // whose data an endpoint is
 	nodes   []*node
 	byProp  map[drivers.Property]*node // the last change of a property
 	fenced  *node
 	home    *node
 }
+
+// endpoint names what a disk shows.
+type endpoint struct{ cluster, text string }
 
 // readiness is what a VM of the group owes to the start order.
 type readiness struct {
@@ -34,12 +40,16 @@ type readiness struct {
 // node is a step before it has a number.
 type node struct {
 	scheduler.Step
-	after []*node
-	depth int
+	after    []*node
+	depth    int
+	standsOn bool // of an off: the VM may be on
 }
 
 func newBuilder(snap *scheduler.Snapshot, p *scheduler.Plan) *builder {
 	p.Run, p.MadeAt, p.Shutdown = snap.State.NextRun(), snap.Now, snap.Site.Rules.Shutdown
+	if group := snap.Site.Group(p.Group); group != nil {
+		p.RTO, p.RPO = group.RTO, group.RPO
+	}
 	for _, inv := range snap.Inventory {
 		p.SiteAge = max(p.SiteAge, snap.Now.Sub(inv.At))
 	}
@@ -57,9 +67,13 @@ func (b *builder) put(p drivers.Property, h scheduler.Holder, goal scheduler.Goa
 	b.touched[p] = true
 }
 
+// drop takes the holder's layer out. Only a layer that was on top makes a change at the
+// site: what lies above is for its own holder to bring about.
 func (b *builder) drop(p drivers.Property, h scheduler.Holder) {
-	b.touch(p)
 	b.plan.Drops = append(b.plan.Drops, scheduler.Drop{Property: p, Holder: h})
+	if stack := b.after[p]; p.Name == drivers.Presence || stack != nil && stack.Layers[len(stack.Layers)-1].Holder == h {
+		b.touch(p)
+	}
 	b.after.Drop(p, h)
 }
 
@@ -91,11 +105,27 @@ func (b *builder) add(n *node, after ...*node) *node {
 				n.NotExact = c.NotExact
 			}
 		}
+		for _, limit := range description.Limits {
+			if limit.Kind == n.Property.Kind && limit.Name == n.Property.Name {
+				n.Limit = limitText(limit)
+			}
+		}
 		if b.snap.Usual != nil {
 			n.Usual = b.snap.Usual(n.Property, n.To)
 		}
 	}
 	return n
+}
+
+func limitText(limit drivers.Limit) string {
+	var parts []string
+	if limit.PerCluster > 0 {
+		parts = append(parts, fmt.Sprintf("%d at once", limit.PerCluster))
+	}
+	if limit.PerHost > 0 {
+		parts = append(parts, fmt.Sprintf("%d on one host", limit.PerHost))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (n *node) wait(before *node) {
@@ -177,29 +207,14 @@ func (b *builder) number() {
 	}
 	for _, n := range b.nodes {
 		for _, a := range n.after {
-			if !implied(n, a) {
-				n.After = append(n.After, a.ID)
-			}
+			n.After = append(n.After, a.ID)
 		}
-		slices.Sort(n.After)
 		if made := n.Goal.Made; n.Check == nil && made != nil && b.byProp[made.By] != nil {
 			n.To = fmt.Sprintf("what step %d makes", b.byProp[made.By].ID)
 		}
 		b.plan.Steps = append(b.plan.Steps, n.Step)
 	}
-}
-
-// implied reports whether the step waits for a by way of another that it waits for.
-func implied(n, a *node) bool {
-	return slices.ContainsFunc(n.after, func(other *node) bool { return other != a && reaches(other, a) })
-}
-
-// reaches reports whether the step waits for a, directly or not.
-func reaches(n, a *node) bool {
-	if n.depth <= a.depth {
-		return false
-	}
-	return slices.ContainsFunc(n.after, func(other *node) bool { return other == a || reaches(other, a) })
+	reduce(b.plan.Steps)
 }
 
 func depth(n *node) int {
@@ -249,6 +264,9 @@ func (b *builder) shares(run *scheduler.Run) bool {
 	targets := map[drivers.Property]bool{}
 	for p := range b.touched {
 		targets[p.On("", "")] = true
+	}
+	for _, drop := range b.plan.Drops { // also where it lies under another's
+		targets[drop.Property.On("", "")] = true
 	}
 	for i := range run.Plan.Steps {
 		step := &run.Plan.Steps[i]

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
@@ -13,13 +15,27 @@ func Unfinished(state *scheduler.State, run *scheduler.Run) []drivers.Property {
 	if run.State != scheduler.TakenOver || run.Plan.Verb != scheduler.Revert {
 		return nil
 	}
-	var left []drivers.Property
-	for _, drop := range run.Plan.Drops {
-		if stack := state.Stacks[drop.Property]; stack != nil && len(stack.Layers) == 0 && state.Stacks.Gap(drop.Property) {
-			left = append(left, drop.Property)
+	return left(state.Stacks, run.Plan)
+}
+
+// left lists what a plan took its layers out of, or changed on the way, that nobody wants
+// anything of and that is not as it was found.
+func left(stacks scheduler.Stacks, p *scheduler.Plan) []drivers.Property {
+	var all []drivers.Property
+	look := func(p drivers.Property) {
+		if stack := stacks[p]; stack != nil && len(stack.Layers) == 0 && stacks.Gap(p) && !slices.Contains(all, p) {
+			all = append(all, p)
 		}
 	}
-	return left
+	for _, drop := range p.Drops {
+		look(drop.Property)
+	}
+	for i := range p.Steps {
+		if p.Steps[i].IsChange() {
+			look(p.Steps[i].Property)
+		}
+	}
+	return all
 }
 
 // Finish plans what a revert that was taken over left to do. It changes no layer. The
@@ -35,15 +51,21 @@ func Finish(snap *scheduler.Snapshot, run *scheduler.Run) (*scheduler.Plan, erro
 	}
 	p := b.finish()
 	p.TakesOver = nil
-	for role, n := range b.byProp {
-		if role.Name != drivers.Role || n.To != drivers.Secondary {
+	return b.free(p)
+}
+
+// unshown refuses to demote or delete what a disk shows that the plan does not change.
+func (b *builder) unshown() error {
+	for _, by := range slices.SortedFunc(maps.Keys(b.byProp), scheduler.CompareProperties) {
+		n := b.byProp[by]
+		if by.Name != drivers.Role && by.Kind != drivers.Volume || n.To != drivers.Secondary && n.To != drivers.Absent {
 			continue
 		}
-		for disk := range snap.State.Stacks {
-			if disk.Name == drivers.Disk && b.byProp[disk] == nil && b.mayShow(disk, role) {
-				return nil, &Waits{fmt.Sprintf("%s still shows a promoted volume of %s", disk.Label(), role.Target)}
+		for disk := range b.snap.State.Stacks {
+			if disk.Name == drivers.Disk && b.byProp[disk] == nil && b.shown(disk, by) {
+				return &Waits{fmt.Sprintf("a disk of a VM still shows what was made of %s", by.Target)}
 			}
 		}
 	}
-	return b.free(p)
+	return nil
 }

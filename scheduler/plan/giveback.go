@@ -22,8 +22,8 @@ func ReturnWorkspace(snap *scheduler.Snapshot, w *scheduler.Workspace, by string
 	}
 	for _, run := range snap.State.Runs { // what an earlier return, taken over, left to do
 		if run.Plan.Verb == scheduler.Return && run.Plan.Workspace == w.ID {
-			for _, drop := range run.Plan.Drops {
-				b.touch(drop.Property)
+			for _, p := range left(b.after, run.Plan) {
+				b.touch(p)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
@@ -20,9 +21,6 @@ func LendWorkspace(snap *scheduler.Snapshot, w *scheduler.Workspace) (*scheduler
 	b := newBuilder(snap, &scheduler.Plan{Verb: scheduler.Lend, Workspace: w.ID, By: w.Owner, Reason: w.Name})
 	if !w.Admitted.IsZero() {
 		return b.resume(w)
-	}
-	if err := b.fresh(w); err != nil {
-		return nil, err
 	}
 	var err error
 	if w.Copy != "" {
@@ -39,52 +37,81 @@ func LendWorkspace(snap *scheduler.Snapshot, w *scheduler.Workspace) (*scheduler
 // resume plans to bring a parked workspace back that waits for room.
 func (b *builder) resume(w *scheduler.Workspace) (*scheduler.Plan, error) {
 	held := b.after.HeldBy(w.Holder())
+	var clusters []string
+	for _, p := range held {
+		clusters = append(clusters, p.Cluster)
+	}
+	if err := b.fresh(clusters); err != nil {
+		return nil, err
+	}
 	if b.snap.State.Covers(w.Holder()) {
 		return nil, &Waits{"a run for a protection group keeps it down"}
 	}
-	if reason := room(b.snap, w, held); reason != "" {
+	if reason := seatsIn(place.Rooms(b.snap)).noRoom(w, held, place.Counted); reason != "" {
 		return nil, &Waits{reason}
 	}
-	for _, p := range held {
-		b.touch(p)
-		if p.Name == drivers.Power {
-			b.put(p, w.Holder(), scheduler.Literal(drivers.On))
-		}
-	}
-	b.plan.Returning = []scheduler.Victim{{Workspace: w.ID, Why: "comes back"}}
+	b.bring(w, held)
 	return b.free(b.finish())
 }
 
-// free refuses a plan whose targets another run works on.
+// free refuses a plan whose targets another run works on, or that would take away what a
+// disk shows.
 func (b *builder) free(p *scheduler.Plan) (*scheduler.Plan, error) {
 	for _, run := range b.snap.State.RunningRuns() {
 		if !slices.Contains(p.TakesOver, run.ID) && b.shares(run) {
 			return nil, &Waits{fmt.Sprintf("run %s works on the same machines; it goes on when that has ended", run.ID)}
 		}
 	}
+	if err := b.unshown(); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
-// fresh refuses to lend on old news, and below the floor of storage.
-func (b *builder) fresh(w *scheduler.Workspace) error {
-	for name, inv := range b.snap.Inventory {
+// MaxInventoryAge is how old the inventory may be that lending rests on.
+const MaxInventoryAge = 5 * time.Minute
+
+// fresh refuses to lend on old news of these clusters.
+func (b *builder) fresh(clusters []string) error {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(clusters))) {
+		inv := b.snap.Inventory[name]
+		if inv == nil {
+			return &Waits{"no inventory of cluster " + name + " was read yet"}
+		}
 		if age := b.snap.Now.Sub(inv.At); age > MaxInventoryAge {
-			return &Waits{fmt.Sprintf("the inventory of cluster %s is %s old; lending waits for one younger than %s", name, age.Round(1e9), MaxInventoryAge)}
+			return &Waits{fmt.Sprintf("the inventory of cluster %s is %s old; lending waits for one younger than %s", name, age.Round(time.Second), MaxInventoryAge)}
 		}
-		cluster := b.snap.Site.Cluster(name)
-		if cluster == nil {
-			continue
-		}
-		for _, ds := range inv.Datastores {
-			if ds.CapacityMiB > 0 && float64(ds.FreeMiB) < cluster.Room.FloorStorage*float64(ds.CapacityMiB) {
-				return &Waits{fmt.Sprintf("datastore %s has %d of %d MiB free, below the floor that is never lent", ds.Name, ds.FreeMiB, ds.CapacityMiB)}
-			}
-		}
-	}
-	if len(b.snap.Inventory) == 0 {
-		return &Waits{"no inventory was read yet"}
 	}
 	return nil
+}
+
+// lendable refuses new volumes where old news, or a datastore below its floor, forbids
+// them.
+func (b *builder) lendable(clusters []string) error {
+	if err := b.fresh(clusters); err != nil {
+		return err
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(clusters))) {
+		if low := belowFloor(b.snap, name); low != "" {
+			return &Waits{low}
+		}
+	}
+	return nil
+}
+
+// belowFloor tells of a datastore of the cluster that has less free than is never lent.
+func belowFloor(snap *scheduler.Snapshot, name string) string {
+	cluster, inv := snap.Site.Cluster(name), snap.Inventory[name]
+	if cluster == nil || inv == nil {
+		return ""
+	}
+	for _, key := range sortedNames(inv.Datastores) {
+		ds := inv.Datastores[key]
+		if float64(ds.FreeMiB) < cluster.Room.FloorStorage*float64(ds.CapacityMiB) {
+			return fmt.Sprintf("datastore %s has %d of %d MiB free, below the floor that is never lent", ds.Name, ds.FreeMiB, ds.CapacityMiB)
+		}
+	}
+	return ""
 }
 
 // copyOf writes the layers of a copy of a group: its standby VMs on clones and an
@@ -97,8 +124,18 @@ func (b *builder) copyOf(w *scheduler.Workspace) error {
 	if !group.AllowsCopyBy(w.Owner) {
 		return &Refused{Reason: fmt.Sprintf("%s may not have a copy of %s", w.Owner, group.Name), Next: "its owner allows it in the group's copy block"}
 	}
+	var clusters []string
+	for _, vm := range group.VMs {
+		clusters = append(clusters, vm.Cluster)
+	}
+	if err := b.lendable(clusters); err != nil {
+		return err
+	}
 	g, err := b.prepare(group)
 	if err != nil {
+		return err
+	}
+	if err := g.mapped(); err != nil {
 		return err
 	}
 	clear(b.ready) // nothing is checked in a workspace; its order is the group's
@@ -107,6 +144,11 @@ func (b *builder) copyOf(w *scheduler.Workspace) error {
 	}
 	if state := b.snap.State.GroupState(group.Name); state != scheduler.GroupStandby {
 		return &Waits{fmt.Sprintf("the standby VMs of %s are in use: it is %s", group.Name, state)}
+	}
+	for _, vm := range g.vms {
+		if b.look(vm.power).standsOn {
+			return &Waits{fmt.Sprintf("%s is on, and not for a workspace; a copy of %s waits until it is off", vm.Name, group.Name)}
+		}
 	}
 	point, err := choose(b.snap, g, w.Restore)
 	if err != nil {
@@ -137,6 +179,9 @@ func (b *builder) copyVM(w *scheduler.Workspace, g *groupAt, vm standby, point, 
 	mapped := map[string]bool{}
 	for _, disk := range vm.Disks {
 		mapped[disk.Slot] = true
+		if _, there := vm.item.Disks[disk.Slot]; !there {
+			return &Refused{Reason: fmt.Sprintf("%s has no disk %s, which the configuration maps", vm.Name, disk.Slot), Next: fmt.Sprintf("correct vm %q of protection group %q", vm.Name, g.Name)}
+		}
 		replica := g.Replica(disk.Replica)
 		volume := drivers.Property{Cluster: vm.Cluster, Kind: drivers.Volume, Target: w.ID + "/" + disk.Volume, Name: drivers.Presence}
 		b.put(volume, w.Holder(), scheduler.Goal{Value: &drivers.Value{Text: drivers.Present, Spec: &drivers.Spec{
@@ -164,11 +209,10 @@ func (b *builder) newVMs(w *scheduler.Workspace) error {
 	if t == nil {
 		return &Refused{Reason: fmt.Sprintf("there is no template %q", w.From), Next: "the site's files list them: " + strings.Join(templateNames(b.snap.Site), ", ")}
 	}
-	inv := b.snap.Inventory[t.Cluster]
-	if inv == nil {
-		return &Waits{"no inventory of cluster " + t.Cluster + " was read yet"}
+	if err := b.lendable([]string{t.Cluster}); err != nil {
+		return err
 	}
-	source, err := inv.Named(t.Source, true)
+	source, err := b.snap.Inventory[t.Cluster].Named(t.Source, true)
 	if err != nil {
 		return &Refused{Reason: "template " + t.Name + ": " + err.Error()}
 	}
@@ -213,7 +257,11 @@ func (b *builder) networkOf(t *scheduler.Template) (string, error) {
 	if t.Network == scheduler.IsolatedNetworkName {
 		return isolated(b.snap, t.Cluster)
 	}
-	return b.snap.Site.Network(t.Network).PortGroup, nil
+	network := b.snap.Site.Network(t.Network)
+	if network == nil || network.Role == scheduler.ProductionNetwork {
+		return "", &Refused{Reason: fmt.Sprintf("template %s would be on network %q, which is production's or is not there", t.Name, t.Network), Next: "correct it in the configuration"}
+	}
+	return network.PortGroup, nil
 }
 
 // fit finds room beside all that counts, and says whether it is worth waiting for.
@@ -226,60 +274,11 @@ func (b *builder) fit(needs []place.Need) ([]string, error) {
 	_, never := place.Fit(rooms, needs, func(u place.Use) bool {
 		return u.Workspace == "" && u.Claim == "" && u.Counts()
 	})
-	if never != nil {
+	var unusable *place.Unusable
+	if never != nil && !errors.As(never, &unusable) {
 		return nil, &Refused{Reason: "the site has no room for this, even with nothing lent: " + never.Error(), Next: "ask for less"}
 	}
 	return nil, &Waits{"no room now: " + err.Error()}
-}
-
-// isolated finds an isolated network of the cluster that no layer and no VM names.
-func isolated(snap *scheduler.Snapshot, cluster string) (string, error) {
-	used := map[string]bool{}
-	for p, stack := range snap.State.Stacks {
-		if p.Cluster != cluster || p.Kind != drivers.VM {
-			continue
-		}
-		for _, layer := range stack.Layers {
-			if v := layer.Goal.Value; v != nil && p.Name == drivers.NIC {
-				used[v.Text] = true
-			} else if v != nil && v.Spec != nil && v.Spec.VM != nil {
-				for _, network := range v.Spec.VM.Networks {
-					used[network] = true
-				}
-			}
-		}
-		if p.Name == drivers.NIC {
-			for _, v := range stack.Expected() {
-				used[v.Text] = true
-			}
-		}
-	}
-	inv := snap.Inventory[cluster]
-	if inv == nil {
-		return "", &Waits{"no inventory of cluster " + cluster + " was read yet"}
-	}
-	for id, vm := range inv.VMs {
-		for slot, network := range vm.NICs {
-			nic := scheduler.Power(cluster, id).On(drivers.NIC, slot)
-			if !vm.Template && snap.State.Stacks[nic] == nil {
-				used[network] = true
-			}
-		}
-	}
-	pool := snap.Site.IsolatedAt(cluster)
-	missing := 0
-	for _, network := range pool {
-		switch {
-		case !inv.Networks[network]:
-			missing++
-		case !used[network]:
-			return network, nil
-		}
-	}
-	if len(pool) == missing {
-		return "", &Refused{Reason: fmt.Sprintf("cluster %s has none of the %d isolated networks that the configuration names", cluster, len(pool)), Next: "make them, or name those that there are"}
-	}
-	return "", &Waits{fmt.Sprintf("all %d isolated networks of cluster %s are in use", len(pool)-missing, cluster)}
 }
 
 // identity is a UUID made from the site's and the VM's name (as RFC 9562 version 8), so

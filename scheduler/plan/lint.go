@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,19 +13,23 @@ import (
 // Lint names what the plan contains that a plan must never contain, one sentence each;
 // nothing for a plan that may run. The snapshot is the one that the plan was made from.
 func Lint(snap *scheduler.Snapshot, p *scheduler.Plan) []string {
-	l := &linter{snap: snap, plan: p, after: snap.State.Stacks.Clone()}
+	l := &linter{snap: snap, plan: p, after: snap.State.Stacks.Clone(), before: before(p.Steps)}
 	l.after.Accept(p)
-	for _, rule := range []func(){l.graph, l.promotion, l.demotion, l.clones, l.networks, l.reversible, l.room, l.ours, l.preemption, l.loss} {
+	for _, rule := range []func(){
+		l.graph, l.promotion, l.demotion, l.clones, l.networks, l.reversible,
+		l.room, l.reach, l.storage, l.ours, l.preemption, l.loss,
+	} {
 		rule()
 	}
 	return l.found
 }
 
 type linter struct {
-	snap  *scheduler.Snapshot
-	plan  *scheduler.Plan
-	after scheduler.Stacks
-	found []string
+	snap   *scheduler.Snapshot
+	plan   *scheduler.Plan
+	after  scheduler.Stacks
+	before []set // by step: what is over when it begins
+	found  []string
 }
 
 func (l *linter) say(format string, args ...any) {
@@ -47,29 +50,15 @@ func (l *linter) graph() {
 	}
 }
 
-// before collects the steps that are over when this one begins.
-func (l *linter) before(id int) map[int]bool {
-	set := map[int]bool{}
-	var walk func(int)
-	walk = func(id int) {
-		for _, a := range l.plan.Steps[id-1].After {
-			if a >= 1 && a < id && !set[a] {
-				set[a] = true
-				walk(a)
-			}
-		}
-	}
-	walk(id)
-	return set
+func (l *linter) waitsForCheck(id int, kind string) bool {
+	return slices.ContainsFunc(l.plan.Steps, func(s scheduler.Step) bool {
+		return s.Check != nil && s.Check.Kind == kind && s.Check.Word != "" && l.waits(id, s.ID)
+	})
 }
 
-func (l *linter) waitsForCheck(id int, kind string) bool {
-	for before := range l.before(id) {
-		if c := l.plan.Steps[before-1].Check; c != nil && c.Kind == kind && c.Word != "" {
-			return true
-		}
-	}
-	return false
+// waits reports whether a step begins only when the other is over.
+func (l *linter) waits(id, other int) bool {
+	return id < len(l.before) && other < len(l.before) && l.before[id].has(other)
 }
 
 // promotion: never before production is fenced, or declared dead by a named operator.
@@ -96,33 +85,53 @@ func (l *linter) demotion() {
 		if !l.waitsForCheck(step.ID, scheduler.CheckHome) {
 			l.say("step %d demotes %s before its last writes are home, kept or discarded by a person", step.ID, step.Target)
 		}
-		before := l.before(step.ID)
 		for _, off := range l.plan.Steps {
-			if off.TurnsOff() && off.Production && !before[off.ID] {
+			if off.TurnsOff() && off.Production && !l.waits(step.ID, off.ID) {
 				l.say("step %d demotes %s before %s is off", step.ID, step.Target, off.Target)
 			}
 		}
 	}
 }
 
-// clones: a workspace's disk is a clone of a restore point, never the replica.
+// clones: a workspace's disk is a clone of a restore point that is its own, never the
+// replica, and no two disks show one clone.
 func (l *linter) clones() {
+	shown := map[scheduler.Made]drivers.Property{}
 	for _, put := range l.plan.Puts {
-		if put.Property.Name != drivers.Disk || l.snap.State.Workspaces[string(put.Layer.Holder)] == nil && l.plan.Verb != scheduler.Lend {
+		if put.Property.Name != drivers.Disk || !l.isWorkspace(put.Layer.Holder) {
 			continue
 		}
-		if made := put.Layer.Goal.Made; made == nil || made.By.Kind != drivers.Volume {
+		made := put.Layer.Goal.Made
+		if made == nil || made.By.Kind != drivers.Volume || !l.isClone(made.By) {
 			l.say("%s of workspace %s would show %s, which is no clone", put.Property.Label(), put.Layer.Holder, put.Layer.Goal.Text())
+			continue
 		}
+		if l.after[made.By].Of(put.Layer.Holder) == nil {
+			l.say("%s of workspace %s would show %s, which is another's", put.Property.Label(), put.Layer.Holder, made.By.Target)
+		}
+		if other, twice := shown[*made]; twice {
+			l.say("%s and %s would both show %s", other, put.Property, made.By.Target)
+		}
+		shown[*made] = put.Property
 	}
 }
 
-// networks: a workspace is never on a production network, and never on one that another
-// workspace has.
+// isClone reports whether the volume is made from a restore point.
+func (l *linter) isClone(p drivers.Property) bool {
+	stack := l.after[p]
+	return stack != nil && slices.ContainsFunc(stack.Layers, func(layer scheduler.Layer) bool {
+		v := layer.Goal.Value
+		return v != nil && v.Spec != nil && v.Spec.Volume != nil && v.Spec.Volume.RestorePoint != ""
+	})
+}
+
+func (l *linter) isWorkspace(h scheduler.Holder) bool {
+	return l.snap.State.Workspaces[string(h)] != nil || h == scheduler.Holder(l.plan.Workspace)
+}
+
+// networks: a workspace is never on a production network, a copy of production only on an
+// isolated one, and no two workspaces share an isolated one.
 func (l *linter) networks() {
-	if l.plan.Verb != scheduler.Lend {
-		return
-	}
 	production, taken := map[string]bool{}, map[string]scheduler.Holder{}
 	for _, n := range l.snap.Site.Networks {
 		if n.Role == scheduler.ProductionNetwork {
@@ -134,43 +143,33 @@ func (l *linter) networks() {
 			taken[cluster.Name+"/"+network] = ""
 		}
 	}
-	for p, stack := range l.snap.State.Stacks {
+	for p, stack := range l.after {
 		for _, layer := range stack.Layers {
 			for _, network := range networksOf(p, layer.Goal) {
-				if _, isolated := taken[p.Cluster+"/"+network]; isolated {
-					taken[p.Cluster+"/"+network] = layer.Holder
+				key := p.Cluster + "/" + network
+				if _, isolated := taken[key]; isolated && string(layer.Holder) != l.plan.Workspace {
+					taken[key] = layer.Holder
 				}
 			}
 		}
 	}
 	for _, put := range l.plan.Puts {
+		if !l.isWorkspace(put.Layer.Holder) {
+			continue
+		}
 		for _, network := range networksOf(put.Property, put.Layer.Goal) {
 			key := put.Property.Cluster + "/" + network
-			if production[key] {
+			other, isolated := taken[key]
+			switch {
+			case production[key]:
 				l.say("workspace %s would be on production network %s", put.Layer.Holder, network)
-			}
-			if other := taken[key]; other != "" && other != put.Layer.Holder {
+			case other != "" && other != put.Layer.Holder:
 				l.say("workspace %s would be on network %s, which %s has", put.Layer.Holder, network, other)
+			case !isolated && put.Property.Name == drivers.NIC:
+				l.say("workspace %s would be on network %s, which is not isolated, as production's double", put.Layer.Holder, network)
 			}
 		}
 	}
-}
-
-// networksOf lists the networks that a goal puts something on.
-func networksOf(p drivers.Property, goal scheduler.Goal) []string {
-	v := goal.Value
-	switch {
-	case v == nil:
-	case p.Name == drivers.NIC:
-		return []string{v.Text}
-	case v.Spec != nil && v.Spec.VM != nil:
-		var all []string
-		for _, slot := range sortedNames(v.Spec.VM.Networks) {
-			all = append(all, v.Spec.VM.Networks[slot])
-		}
-		return all
-	}
-	return nil
 }
 
 // reversible: what cannot be taken back says so.
@@ -187,77 +186,11 @@ func (l *linter) reversible() {
 	}
 }
 
-// room: at no moment of any legal order does a host hold more than it has. A VM counts
-// from the start of its on to the end of its off. What is shown is sufficient: on each
-// host the steps that turn on can be put in an order in which each waits for all offs
-// that those before it wait for, and the room freed by then is enough for all so far.
-func (l *linter) room() {
-	rooms := place.Rooms(l.snap)
-	offs, ons := map[drivers.Property]int{}, map[place.HostKey][]*scheduler.Step{}
-	for i := range l.plan.Steps {
-		step := &l.plan.Steps[i]
-		switch {
-		case step.TurnsOff():
-			offs[step.Property] = step.ID
-		case step.TurnsOn():
-			key := place.HostKey{Cluster: step.Property.Cluster, Host: step.Host}
-			ons[key] = append(ons[key], step)
-		}
-	}
-	for key, steps := range ons {
-		if room := rooms[key]; room != nil {
-			l.roomOn(room, steps, offs)
-		}
-	}
-}
-
-func (l *linter) roomOn(room *place.Room, steps []*scheduler.Step, offs map[drivers.Property]int) {
-	stands := map[drivers.Property]bool{}
-	free := room.Free(func(u place.Use) bool {
-		stands[u.VM] = u.Stands
-		return u.Stands
-	})
-	freedBy := func(step *scheduler.Step) (scheduler.Size, int) {
-		before, freed, count := l.before(step.ID), scheduler.Size{}, 0
-		for _, use := range room.Uses {
-			again := slices.ContainsFunc(steps, func(s *scheduler.Step) bool { return s.Property == use.VM })
-			if id, off := offs[use.VM]; off && use.Stands && !again && before[id] {
-				freed, count = freed.Plus(use.Size), count+1
-			}
-		}
-		return freed, count
-	}
-	ordered := slices.Clone(steps)
-	slices.SortStableFunc(ordered, func(a, b *scheduler.Step) int {
-		_, x := freedBy(a)
-		_, y := freedBy(b)
-		return cmp.Compare(x, y)
-	})
-	var need scheduler.Size
-	for _, step := range ordered {
-		if stands[step.Property] {
-			continue // it keeps the room that it has
-		}
-		need = need.Plus(step.Size)
-		freed, _ := freedBy(step)
-		if !need.Fits(free.Plus(freed)) && !l.warned(room.Key.Host) {
-			l.say("step %d may start %s while host %s is full", step.ID, step.Target, room.Key.Host)
-		}
-	}
-}
-
-// warned: the plan told that a host is short even with nothing lent; then it is for the
-// hypervisor to refuse what does not fit.
-func (l *linter) warned(host string) bool {
-	return slices.ContainsFunc(l.plan.Notes, func(note string) bool {
-		return len(note) > len("host "+host) && note[:len("host "+host)+1] == "host "+host+" "
-	})
-}
-
 // ours: nothing is deleted that a holder did not make.
 func (l *linter) ours() {
 	for _, step := range l.plan.Steps {
-		if l.deletes(&step) && !l.snap.State.Stacks.IsMade(step.Property) {
+		stack := l.snap.State.Stacks[step.Property]
+		if l.deletes(&step) && (stack == nil || stack.Found != nil && stack.Found.Text != drivers.Absent) {
 			l.say("step %d deletes %s, which is not ours", step.ID, step.Target)
 		}
 	}
@@ -274,23 +207,26 @@ func (l *linter) deletes(step *scheduler.Step) bool {
 // preemption: no lease is ended for a claim that is met without it, or that cannot be met
 // anyway.
 func (l *linter) preemption() {
-	if len(l.plan.Victims) == 0 {
-		return
-	}
-	must, needs := map[string]string{}, []place.Need(nil)
+	rooms, needs := place.Rooms(l.snap), []place.Need(nil)
+	must, victims := map[string]string{}, []string(nil)
 	for _, claim := range l.plan.Claims {
-		needs = append(needs, place.Need{VM: claim.VM, Cluster: claim.VM.Cluster, Host: claim.Host, Size: claim.Size})
-		for _, p := range l.snap.State.Stacks.OfTarget(claim.VM) {
-			for _, layer := range l.snap.State.Stacks[p].Layers {
-				must[string(layer.Holder)] = ""
-			}
+		needs = append(needs, place.Need{VM: claim.VM, Name: claim.Name, Cluster: claim.VM.Cluster, Host: claim.Host, Size: claim.Size})
+		for _, id := range workspacesOn(l.snap.State, claim.VM) {
+			must[id] = ""
 		}
 	}
-	needed := preempt.Choose(l.snap, place.Rooms(l.snap), l.plan.Group, needs, nil)
 	for _, victim := range l.plan.Victims {
-		_, own := must[victim.Workspace]
-		if !own && !slices.ContainsFunc(needed.Victims, func(v scheduler.Victim) bool { return v.Workspace == victim.Workspace }) {
-			l.say("the lease of %s would be ended, and that helps nobody", victim.Workspace)
+		victims = append(victims, victim.Workspace)
+	}
+	for _, id := range victims {
+		if _, own := must[id]; !own && !preempt.Helps(rooms, needs, victims, id) {
+			l.say("the lease of %s would be ended, and that helps nobody", id)
+		}
+	}
+	short := preempt.Choose(l.snap, rooms, l.plan.Group, needs, must).Short
+	for _, claim := range l.plan.Claims {
+		if (claim.Short == "") != (short[claim.VM] == "") {
+			l.say("the plan does not say truly whether host %s can hold %s", claim.Host, claim.Name)
 		}
 	}
 }

@@ -16,6 +16,9 @@ func (b *builder) restoreFor(g *groupAt, req Request) (*scheduler.ChosenRestore,
 	if req.Kept != "" {
 		for _, k := range kept {
 			if k.Name == req.Kept {
+				if err := g.keptIn(k); err != nil {
+					return nil, err
+				}
 				return &scheduler.ChosenRestore{Kept: k.Name, Time: k.At, Age: b.snap.Now.Sub(k.At), Volumes: len(k.Volumes)}, nil
 			}
 		}
@@ -36,9 +39,21 @@ func (b *builder) restoreFor(g *groupAt, req Request) (*scheduler.ChosenRestore,
 		return nil, err
 	}
 	if g.RPO > 0 && chosen.Age > g.RPO {
-		b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("the newest complete restore point is %s old, more than the RPO of %s", chosen.Age.Round(time.Second), g.RPO))
+		b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("restore point %s is %s old, more than the RPO of %s", chosen.ID, chosen.Age.Round(time.Second), g.RPO))
 	}
 	return chosen, nil
+}
+
+// keptIn refuses kept writes that lack a volume of the group.
+func (g *groupAt) keptIn(k *scheduler.Kept) error {
+	for _, vm := range g.vms {
+		for _, disk := range vm.Disks {
+			if _, ok := k.Volumes[disk.Volume]; !ok {
+				return &Refused{Reason: fmt.Sprintf("kept writes %s lack volume %s of %s", k.Name, disk.Volume, vm.Name), Next: "choose a restore point: --restore-point ID"}
+			}
+		}
+	}
+	return nil
 }
 
 func keptOf(state *scheduler.State, group string) []*scheduler.Kept {

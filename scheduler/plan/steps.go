@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
@@ -31,16 +30,21 @@ func (b *builder) volume(p drivers.Property) {
 
 // mayShow reports whether the disk may show at the site what the change of by made.
 func (b *builder) mayShow(disk, by drivers.Property) bool {
-	before, maker := b.snap.State.Stacks[disk], b.snap.State.Stacks[by]
-	if before == nil || maker == nil {
-		return false
-	}
-	for _, layer := range before.Layers {
-		if layer.Goal.Made != nil && layer.Goal.Made.By == by {
-			return true
+	if before := b.snap.State.Stacks[disk]; before != nil {
+		for _, layer := range before.Layers {
+			if layer.Goal.Made != nil && layer.Goal.Made.By == by {
+				return true
+			}
 		}
 	}
-	if maker.Stands == nil {
+	return b.shown(disk, by)
+}
+
+// shown reports whether what stands at the disk, or may stand, is what the change of by
+// made.
+func (b *builder) shown(disk, by drivers.Property) bool {
+	before, maker := b.snap.State.Stacks[disk], b.snap.State.Stacks[by]
+	if before == nil || maker == nil || maker.Stands == nil {
 		return false
 	}
 	for _, value := range before.Expected() {
@@ -166,6 +170,9 @@ func (v *vmGap) needsOff() bool {
 
 func (b *builder) look(power drivers.Property) *vmGap {
 	v := &vmGap{power: power, name: power.Target, exists: b.after.Exists(power)}
+	// Lending rests on a fresh inventory, and turns off nothing that others may have
+	// turned on since: the driver refuses to swap a disk of a VM that is on.
+	v.sure = b.plan.Verb == scheduler.Lend
 	b.identify(v)
 	if stack := b.after[power]; stack != nil && stack.Stands != nil {
 		v.sure = !stack.Uncertain()
@@ -203,29 +210,17 @@ func (b *builder) identify(v *vmGap) {
 			return
 		}
 	}
-	stacks := []scheduler.Stacks{b.after, b.snap.State.Stacks}
-	for _, s := range stacks {
-		presence := s[v.power.On(drivers.Presence, "")]
-		if presence == nil {
-			continue
-		}
-		goals := presence.Expected()
-		for _, layer := range presence.Layers {
-			if layer.Goal.Value != nil {
-				goals = append(goals, *layer.Goal.Value)
-			}
-		}
-		for _, goal := range goals {
-			if goal.Spec != nil && goal.Spec.VM != nil {
-				spec := goal.Spec.VM
-				v.name, v.host = spec.Name, spec.Host
-				v.size = scheduler.Size{CPUs: float64(spec.CPUs), MemoryMiB: spec.MemoryMiB}
-				return
-			}
+	for _, stacks := range []scheduler.Stacks{b.after, b.snap.State.Stacks} {
+		if spec := stacks.SpecOf(v.power); spec != nil {
+			v.name, v.host = spec.Name, spec.Host
+			v.size = scheduler.Size{CPUs: float64(spec.CPUs), MemoryMiB: spec.MemoryMiB}
+			return
 		}
 	}
 }
 
+// off asks the VM to go off. Where nothing says that it is on the step is an observation,
+// and tells the value found.
 func (b *builder) off(v *vmGap) *node {
 	goal := scheduler.Literal(drivers.Off)
 	if wanted, known := b.after.Wanted(v.power); known && wanted.Text != drivers.On && !v.absent {
@@ -234,10 +229,13 @@ func (b *builder) off(v *vmGap) *node {
 			goal = scheduler.Goal{Value: &wanted}
 		}
 	}
-	user := b.userOf(v.power)
-	return b.add(&node{Step: scheduler.Step{
+	user, to := b.userOf(v.power), goal.Value.Text
+	if !v.standsOn && to == drivers.Off {
+		to = "off (observed)"
+	}
+	return b.add(&node{standsOn: v.standsOn, Step: scheduler.Step{
 		Target: v.name, Change: "power", Property: v.power, Goal: goal, Host: v.host, Size: v.size,
-		From: b.stands(v.power), To: goal.Value.Text,
+		From: cmp.Or(b.stands(v.power), drivers.Off), To: to,
 		Production: user == production, MayForce: user == workspace,
 	}})
 }
@@ -256,7 +254,7 @@ func (b *builder) presence(v *vmGap, before []*node) *node {
 
 // on starts the VM once all else of it is done; in a failover its readiness is checked.
 func (b *builder) on(v *vmGap, before []*node) {
-	goal := scheduler.Literal(drivers.On)
+	goal := scheduler.FoundGoal // where nobody wants anything: as the off step finds it
 	if stack := b.after[v.power]; stack != nil {
 		goal = stack.Top()
 	}
@@ -283,178 +281,4 @@ func (b *builder) on(v *vmGap, before []*node) {
 			Property: v.power,
 		}}, n)
 	}
-}
-
-// startOrder lets every VM of the group wait until all that start before it are ready, or
-// on where nothing is checked.
-func (b *builder) startOrder() {
-	type started struct {
-		start int
-		node  *node
-	}
-	var starts, readies []started
-	for _, n := range b.nodes {
-		r, ours := b.ready[n.Property]
-		if !ours {
-			continue
-		}
-		switch {
-		case n.TurnsOn():
-			starts = append(starts, started{r.start, n})
-			readies = append(readies, started{r.start, n})
-		case n.Check != nil && n.Check.Kind == scheduler.CheckReady:
-			readies = append(readies, started{r.start, n})
-		}
-	}
-	for _, s := range starts {
-		for _, r := range readies {
-			if r.start < s.start {
-				s.node.wait(r.node)
-			}
-		}
-	}
-}
-
-// room lets each VM that starts wait for as many of those going down on its host as its
-// room takes, and for no more.
-func (b *builder) room() {
-	rooms := place.Rooms(b.snap)
-	goingDown, comingUp := map[place.HostKey][]*node{}, map[place.HostKey][]*node{}
-	again := b.switched()
-	for _, n := range b.nodes {
-		key := place.HostKey{Cluster: n.Property.Cluster, Host: n.Host}
-		switch {
-		case again[n.Property]:
-		case n.TurnsOff():
-			goingDown[key] = append(goingDown[key], n)
-		case n.TurnsOn():
-			comingUp[key] = append(comingUp[key], n)
-		}
-	}
-	for key, starts := range comingUp {
-		room := rooms[key]
-		if room == nil {
-			continue
-		}
-		free := room.Free(func(u place.Use) bool { return u.Stands })
-		downs := goingDown[key]
-		sortForRoom(downs, b.ready)
-		sortForRoom(starts, b.ready)
-		freed := 0
-		var need scheduler.Size
-		for _, start := range starts {
-			need = need.Plus(start.Size)
-			for freed < len(downs) && !need.Fits(free) {
-				if b.standsOn(downs[freed].Property) {
-					free = free.Plus(downs[freed].Size)
-				}
-				freed++
-			}
-			for _, down := range downs[:freed] {
-				start.wait(down)
-			}
-		}
-	}
-}
-
-// switched lists the VMs that the plan turns off and on again: they keep their room.
-func (b *builder) switched() map[drivers.Property]bool {
-	off, both := map[drivers.Property]bool{}, map[drivers.Property]bool{}
-	for _, n := range b.nodes {
-		if n.TurnsOff() && b.standsOn(n.Property) {
-			off[n.Property] = true
-		}
-	}
-	for _, n := range b.nodes {
-		if n.TurnsOn() && off[n.Property] {
-			both[n.Property] = true
-		}
-	}
-	return both
-}
-
-func (b *builder) standsOn(power drivers.Property) bool { return b.look(power).standsOn }
-
-func sortForRoom(nodes []*node, ready map[drivers.Property]readiness) {
-	slices.SortStableFunc(nodes, func(x, y *node) int {
-		return cmp.Or(cmp.Compare(x.Priority, y.Priority),
-			cmp.Compare(ready[x.Property].start, ready[y.Property].start), cmp.Compare(x.Target, y.Target))
-	})
-}
-
-// user is who uses a VM now.
-type user int
-
-const (
-	nobody user = iota
-	workspace
-	production
-)
-
-// userOf tells whose guest may be running on the VM: the newest layer that asked for on.
-func (b *builder) userOf(power drivers.Property) user {
-	stack := b.snap.State.Stacks[power]
-	if stack == nil {
-		return nobody
-	}
-	for _, layer := range slices.Backward(stack.Layers) {
-		if layer.Goal.Value == nil || layer.Goal.Value.Text != drivers.On {
-			continue
-		}
-		if b.snap.State.Workspaces[string(layer.Holder)] != nil {
-			return workspace
-		}
-		return production
-	}
-	return nobody
-}
-
-// ownerOf names the holder whose goal the property gets.
-func (b *builder) ownerOf(p drivers.Property) scheduler.Holder {
-	stack := b.after[p]
-	if n := len(stack.Layers); n > 0 {
-		return stack.Layers[n-1].Holder
-	}
-	if before := b.snap.State.Stacks[p]; before != nil && len(before.Layers) > 0 {
-		return before.Layers[0].Holder
-	}
-	return scheduler.Holder(b.plan.Workspace)
-}
-
-// stands tells people what is at the site before, and for whom.
-func (b *builder) stands(p drivers.Property) string {
-	stack := b.snap.State.Stacks[p]
-	if stack == nil || stack.Stands == nil {
-		return b.listed(p)
-	}
-	if n := len(stack.Layers); n > 0 && !stack.Layers[n-1].Goal.Found {
-		return fmt.Sprintf("%s (%s)", stack.Stands.Text, stack.Layers[n-1].Holder)
-	}
-	return stack.Stands.Text
-}
-
-// listed is what the inventory says.
-func (b *builder) listed(p drivers.Property) string {
-	inv := b.snap.Inventory[p.Cluster]
-	if inv == nil || p.Kind != drivers.VM {
-		return ""
-	}
-	switch vm := inv.VMs[p.Target]; p.Name {
-	case drivers.Power:
-		return vm.Power
-	case drivers.Disk:
-		return vm.Disks[p.Slot]
-	case drivers.NIC:
-		return vm.NICs[p.Slot]
-	default:
-		return ""
-	}
-}
-
-// text tells people what a goal comes to.
-func (b *builder) text(p drivers.Property, goal scheduler.Goal) string {
-	if value, known := b.after.Resolve(p, goal); known {
-		return value.Text
-	}
-	return goal.Text()
 }

@@ -2,12 +2,8 @@ package plan
 
 import (
 	"fmt"
-	"time"
 
-	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
-	"github.com/hotspare/hotspare/scheduler/place"
-	"github.com/hotspare/hotspare/scheduler/preempt"
 )
 
 // Refused is why no plan is made: asking again does not help before something else is
@@ -68,7 +64,7 @@ func Reclaim(snap *scheduler.Snapshot, req Request) (*scheduler.Plan, error) {
 		run := holders[len(holders)-1].ID
 		return nil, &Already{Run: run, Reason: fmt.Sprintf("%s is %s already, by run %s", group.Name, state, run)}
 	}
-	b := newBuilder(snap, &scheduler.Plan{Verb: scheduler.Reclaim, Group: group.Name, By: req.By, Reason: req.Reason, RTO: group.RTO})
+	b := newBuilder(snap, &scheduler.Plan{Verb: scheduler.Reclaim, Group: group.Name, By: req.By, Reason: req.Reason})
 	g, err := b.prepare(group)
 	if err != nil {
 		return nil, err
@@ -92,7 +88,7 @@ func Failover(snap *scheduler.Snapshot, req Request) (*scheduler.Plan, error) {
 		return nil, &Already{Run: run, Reason: fmt.Sprintf("%s is %s already, by run %s; to start anew, first: hotspare revert %s", group.Name, state, run, group.Name)}
 	}
 	b := newBuilder(snap, &scheduler.Plan{
-		Verb: scheduler.Failover, Group: group.Name, By: req.By, Reason: req.Reason, RTO: group.RTO,
+		Verb: scheduler.Failover, Group: group.Name, By: req.By, Reason: req.Reason,
 		DeclaredDeadBy: req.DeclaredDeadBy,
 	})
 	if req.DeclaredDeadBy == "" {
@@ -116,135 +112,6 @@ func findGroup(snap *scheduler.Snapshot, name string) (*scheduler.Group, error) 
 	return nil, &Refused{Reason: fmt.Sprintf("there is no protection group %q", name), Next: "see: hotspare group list"}
 }
 
-// groupAt is a group with its VMs found at the site.
-type groupAt struct {
-	*scheduler.Group
-	vms []standby
-}
-
-type standby struct {
-	*scheduler.StandbyVM
-	item  drivers.VMItem
-	power drivers.Property
-}
-
-func (b *builder) prepare(group *scheduler.Group) (*groupAt, error) {
-	g := &groupAt{Group: group}
-	for i := range group.VMs {
-		vm := &group.VMs[i]
-		item, err := b.snap.Inventory.Standby(vm)
-		if err != nil {
-			return nil, &Refused{Reason: fmt.Sprintf("protection group %s: %s", group.Name, err)}
-		}
-		power := scheduler.Power(vm.Cluster, item.ID)
-		g.vms = append(g.vms, standby{vm, item, power})
-		b.ready[power] = readiness{vm.Start, vm.Ready}
-	}
-	return g, nil
-}
-
-// reclaim writes the run's layers over the victims and over the group's own VMs.
-func (b *builder) reclaim(g *groupAt) {
-	must, needs := map[string]string{}, []place.Need(nil)
-	for _, vm := range g.vms {
-		for _, p := range b.snap.State.Stacks.OfTarget(vm.power) {
-			for _, layer := range b.snap.State.Stacks[p].Layers {
-				if b.snap.State.Workspaces[string(layer.Holder)] != nil {
-					must[string(layer.Holder)] = fmt.Sprintf("a copy of %s on its standby VMs", g.Name)
-				}
-			}
-		}
-		needs = append(needs, place.Need{VM: vm.power, Name: vm.Name, Cluster: vm.Cluster, Host: vm.item.Host, Size: place.SizeOf(vm.item)})
-		b.plan.Claims = append(b.plan.Claims, scheduler.Claim{Group: g.Name, VM: vm.power, Host: vm.item.Host, Size: place.SizeOf(vm.item)})
-	}
-	chosen := preempt.Choose(b.snap, place.Rooms(b.snap), g.Name, needs, must)
-	b.plan.Victims, b.plan.Notes = chosen.Victims, append(b.plan.Notes, chosen.Short...)
-	holder := scheduler.RunHolder(b.plan.Run, g.Name)
-	for _, victim := range b.plan.Victims {
-		for _, p := range b.snap.State.Stacks.HeldBy(scheduler.Holder(victim.Workspace)) {
-			if p.Kind == drivers.VM {
-				b.put(p.On(drivers.Power, ""), holder, scheduler.Literal(drivers.Off))
-			}
-		}
-	}
-	for _, vm := range g.vms {
-		b.put(vm.power, holder, scheduler.Literal(drivers.Off))
-		for _, p := range b.snap.State.Stacks.OfTarget(vm.power) {
-			if p.Name == drivers.Disk || p.Name == drivers.NIC {
-				b.put(p, holder, scheduler.FoundGoal)
-			}
-		}
-	}
-	b.dedupe()
-}
-
-// dedupe keeps the last of several layers that one holder wrote on one property.
-func (b *builder) dedupe() {
-	last := map[scheduler.Drop]int{}
-	for i, put := range b.plan.Puts {
-		last[scheduler.Drop{Property: put.Property, Holder: put.Layer.Holder}] = i
-	}
-	kept := b.plan.Puts[:0]
-	for i, put := range b.plan.Puts {
-		if last[scheduler.Drop{Property: put.Property, Holder: put.Layer.Holder}] == i {
-			kept = append(kept, put)
-		}
-	}
-	b.plan.Puts = kept
-}
-
-// failover writes the run's layers for production over those of the reclaim.
-func (b *builder) failover(g *groupAt, req Request) error {
-	holder := scheduler.RunHolder(b.plan.Run, g.Name)
-	if err := b.settled(g); err != nil {
-		return err
-	}
-	from, err := b.restoreFor(g, req)
-	if err != nil {
-		return err
-	}
-	b.plan.RestorePoint = from
-	volumes := map[string][]string{}
-	for _, vm := range g.vms {
-		for _, disk := range vm.Disks {
-			role := g.Replica(disk.Replica).Property()
-			volumes[disk.Replica] = append(volumes[disk.Replica], disk.Volume)
-			b.put(vm.power.On(drivers.Disk, disk.Slot), holder, scheduler.MadeBy(role, disk.Volume))
-		}
-		for _, nic := range vm.NICs {
-			network := b.snap.Site.Network(nic.Production)
-			b.put(vm.power.On(drivers.NIC, nic.Slot), holder, scheduler.Literal(network.PortGroup))
-		}
-		b.put(vm.power, holder, scheduler.Literal(drivers.On))
-	}
-	for _, replica := range g.Replicas {
-		spec := &drivers.ReplicaSpec{RestorePoint: from.ID, Kept: from.Kept, As: string(holder), Volumes: volumes[replica.Name]}
-		if from.Kept != "" {
-			spec.RestorePoint = ""
-		}
-		b.put(replica.Property(), holder, scheduler.Goal{Value: &drivers.Value{
-			Text: drivers.Primary, Spec: &drivers.Spec{Replica: spec}}})
-	}
-	b.dedupe()
-	return nil
-}
-
-// settled refuses to promote a replica on which an earlier failover's writes still stand:
-// nobody has said yet what becomes of them.
-func (b *builder) settled(g *groupAt) error {
-	for _, replica := range g.Replicas {
-		stack := b.snap.State.Stacks[replica.Property()]
-		if stack == nil || !stack.MayBe(drivers.Primary) {
-			continue
-		}
-		return &Refused{
-			Reason: fmt.Sprintf("replica %s of %s is still promoted: the revert of its last failover has not come to the demotion", replica.Name, g.Name),
-			Next:   "let it end (hotspare run list shows it, and whether a step is held), and ask again",
-		}
-	}
-	return nil
-}
-
 // Revert plans to take out all that was done for a group: production goes off, disks and
 // networks go back, replicas are demoted, and the workspaces come back where there is
 // room; the others stay parked and keep their place.
@@ -254,6 +121,11 @@ func Revert(snap *scheduler.Snapshot, req Request) (*scheduler.Plan, error) {
 		return nil, err
 	}
 	holders := snap.State.HoldersOf(req.Group)
+	for _, run := range snap.State.RunningRuns() {
+		if len(holders) == 0 && run.Plan.Group == req.Group && run.Plan.Verb == scheduler.Revert {
+			return nil, &Already{Run: run.ID, Reason: fmt.Sprintf("%s is reverting already, by run %s", req.Group, run.ID)}
+		}
+	}
 	if len(holders) == 0 {
 		return nil, &Refused{Reason: fmt.Sprintf("nothing is held for %s: it was not reclaimed or failed over", req.Group), Next: "see: hotspare group show " + req.Group}
 	}
@@ -266,72 +138,8 @@ func Revert(snap *scheduler.Snapshot, req Request) (*scheduler.Plan, error) {
 	}
 	b.comeBack()
 	p := b.finish()
-	if b.home != nil && req.Writes.What == "" {
+	if b.home != nil && (req.Writes.What == "" || req.Writes.By == "") {
 		p.Missing = fmt.Sprintf("production of %s wrote here, and nobody has said what becomes of it; say: hotspare revert %s --writes kept --by NAME (they stay here by name), or --writes home --by NAME (they were brought home)", req.Group, req.Group)
 	}
 	return p, nil
 }
-
-// comeBack lets the workspaces come back that no run covers any more, oldest first.
-func (b *builder) comeBack() {
-	state := *b.snap.State
-	state.Stacks = b.after
-	snap := *b.snap
-	snap.State = &state
-	for _, w := range state.SortedWorkspaces() {
-		if w.Covered.IsZero() || w.Gone || w.Expired || w.Returning || state.Covers(w.Holder()) {
-			continue
-		}
-		held := b.after.HeldBy(w.Holder())
-		for _, p := range held {
-			b.touch(p)
-		}
-		if reason := room(&snap, w, held); reason != "" {
-			b.plan.Returning = append(b.plan.Returning, scheduler.Victim{Workspace: w.ID, Stays: true, Why: reason})
-			for _, p := range held {
-				if p.Name == drivers.Power {
-					b.put(p, w.Holder(), scheduler.Literal(drivers.Off))
-				}
-			}
-			continue
-		}
-		for _, p := range held {
-			if p.Name == drivers.Power && b.after[p].Of(w.Holder()).Goal.Text() != drivers.On {
-				b.put(p, w.Holder(), scheduler.Literal(drivers.On))
-			}
-		}
-		b.plan.Returning = append(b.plan.Returning, scheduler.Victim{Workspace: w.ID, Why: "comes back"})
-	}
-}
-
-// room says why a workspace cannot come back now; empty where it can. What is wanted on
-// counts, and what only stands does not: it is on its way down.
-func room(snap *scheduler.Snapshot, w *scheduler.Workspace, held []drivers.Property) string {
-	var needs []place.Need
-	rooms := place.Rooms(snap)
-	for _, p := range held {
-		if p.Name != drivers.Power {
-			continue
-		}
-		for key, r := range rooms {
-			for _, use := range r.Uses {
-				if use.VM == p {
-					needs = append(needs, place.Need{VM: p, Name: use.Name, Cluster: key.Cluster, Host: key.Host, Size: use.Size})
-				}
-			}
-		}
-	}
-	if len(needs) == 0 {
-		return "its VMs' hosts are gone or in maintenance"
-	}
-	_, err := place.Fit(rooms, needs, func(u place.Use) bool {
-		return u.Workspace != w.ID && (u.Wanted || u.Claim != "")
-	})
-	if err != nil {
-		return "waits for room: " + err.Error()
-	}
-	return ""
-}
-
-// MaxInventoryAge is how old the inventory may be that lending rests on.
-const MaxInventoryAge = 5 * time.Minute

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/place"
 )
@@ -14,147 +15,156 @@ import (
 // Result is who must go down, and what cannot be had even so.
 type Result struct {
 	Victims []scheduler.Victim // sorted by workspace
-	// Short says, for each host that cannot hold the group's VMs even with nothing lent,
-	// what is missing, in one sentence. No lease is ended for those.
-	Short []string
+	// Short says in one sentence, for each VM that its host cannot hold even with
+	// nothing lent, what is missing; by the VM's power. No lease is ended for those.
+	Short map[drivers.Property]string
 }
 
-// Choose picks the victims for the needs of a group, each with its host given. must
-// lists the workspaces that stand on the group's own VMs: they go in any case. A
-// workspace is a victim whole or not at all. A workspace that already lies down for
-// another group counts as up: both groups then hold it down, and it comes back when both
-// have gone home.
+// Choose picks the victims for the needs of a group, each with its host given; the first
+// needs come first where a host cannot hold them all. must lists the workspaces that
+// stand on the group's own VMs, and why: they go in any case. A workspace is a victim
+// whole or not at all. A workspace that already lies down for another group counts as up:
+// both groups then hold it down, and it comes back when both have gone home.
 //
-// Beyond must, the fewest workspaces are taken that make the room, those lent last
-// first: whoever has worked longest keeps working.
+// Beyond must, workspaces are taken until there is room, those lent last first: whoever
+// has worked longest keeps working. None is taken that could have stayed.
 func Choose(snap *scheduler.Snapshot, rooms map[place.HostKey]*place.Room, group string, needs []place.Need, must map[string]string) Result {
-	result := Result{}
+	d := demandOf(rooms, group, needs)
 	chosen := map[string]string{}
 	for id, why := range must {
 		chosen[id] = why
 	}
-	c := &chooser{snap: snap, rooms: rooms, group: group, needs: needs}
-	for _, key := range c.hosts() {
-		if short := c.shortOf(key, c.allUsers(key)); short != "" {
-			result.Short = append(result.Short, short)
-			continue
+	var taken []string
+	for _, h := range d.hosts {
+		for _, id := range h.newestFirst(snap) {
+			if h.fits(chosen) {
+				break
+			}
+			if _, already := chosen[id]; !already {
+				chosen[id] = fmt.Sprintf("%s needs its room on host %s", group, h.room.Key.Host)
+				taken = append(taken, id)
+			}
 		}
-		c.take(key, chosen)
 	}
+	sortNewestFirst(snap, taken)
+	for _, id := range slices.Backward(taken) { // what one host takes may be enough for another
+		why := chosen[id]
+		delete(chosen, id)
+		if !d.fits(chosen) {
+			chosen[id] = why
+		}
+	}
+	result := Result{Short: d.short}
 	for _, id := range sortedKeys(chosen) {
-		result.Victims = append(result.Victims, scheduler.Victim{Workspace: id, Why: chosen[id]})
+		result.Victims = append(result.Victims, scheduler.VictimOf(snap.State.Workspaces[id], chosen[id]))
 	}
 	return result
 }
 
-type chooser struct {
-	snap  *scheduler.Snapshot
-	rooms map[place.HostKey]*place.Room
-	group string
-	needs []place.Need
+// Helps reports whether the needs that can be met at all are met with all these
+// workspaces down, and are not without this one.
+func Helps(rooms map[place.HostKey]*place.Room, needs []place.Need, victims []string, one string) bool {
+	d, down := demandOf(rooms, "", needs), map[string]string{}
+	for _, id := range victims {
+		down[id] = ""
+	}
+	if !d.fits(down) {
+		return false
+	}
+	delete(down, one)
+	return !d.fits(down)
 }
 
-func (c *chooser) hosts() []place.HostKey {
-	var keys []place.HostKey
-	for _, need := range c.needs {
+// demand is what a group needs, by host, and what of it no host has.
+type demand struct {
+	hosts []*host
+	short map[drivers.Property]string
+}
+
+// host is one host and what of the demand it can hold with nothing lent.
+type host struct {
+	room  *place.Room
+	group map[drivers.Property]bool // the VMs of the demand, wherever they are
+	need  scheduler.Size
+}
+
+func demandOf(rooms map[place.HostKey]*place.Room, group string, needs []place.Need) *demand {
+	d, own := &demand{short: map[drivers.Property]string{}}, map[drivers.Property]bool{}
+	byHost := map[place.HostKey]*host{}
+	for _, need := range needs {
+		own[need.VM] = true
+	}
+	for _, need := range needs {
 		key := place.HostKey{Cluster: need.Cluster, Host: need.Host}
-		if !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.SortFunc(keys, func(a, b place.HostKey) int {
-		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Host, b.Host))
-	})
-	return keys
-}
-
-// take adds the fewest workspaces to chosen that make room on the host: newest first
-// until it fits, then each that turns out not to be needed is given back.
-func (c *chooser) take(key place.HostKey, chosen map[string]string) {
-	var taken []string
-	down := func() map[string]bool {
-		set := map[string]bool{}
-		for id := range chosen {
-			set[id] = true
-		}
-		for _, id := range taken {
-			set[id] = true
-		}
-		return set
-	}
-	for _, id := range c.newestFirst(key) {
-		if c.shortOf(key, down()) == "" {
-			break
-		}
-		if chosen[id] == "" {
-			taken = append(taken, id)
-		}
-	}
-	for i := 0; i < len(taken); {
-		without := down()
-		delete(without, taken[i])
-		if c.shortOf(key, without) == "" {
-			taken = slices.Delete(taken, i, i+1)
+		room := rooms[key]
+		if room == nil {
+			d.short[need.VM] = fmt.Sprintf("host %s of %s is gone or in maintenance", key.Host, need.Name)
 			continue
 		}
-		i++
+		h := byHost[key]
+		if h == nil {
+			h = &host{room: room, group: own}
+			byHost[key] = h
+			d.hosts = append(d.hosts, h)
+		}
+		free := h.free(nil, true).Minus(h.need)
+		if !need.Size.Fits(free) {
+			d.short[need.VM] = fmt.Sprintf("host %s has %s for %s of %s, which needs %s, even with nothing lent",
+				key.Host, place.Text(free), need.Name, group, place.Text(need.Size))
+			continue
+		}
+		h.need = h.need.Plus(need.Size)
 	}
-	for _, id := range taken {
-		chosen[id] = fmt.Sprintf("%s needs its room on host %s", c.group, key.Host)
-	}
+	slices.SortFunc(d.hosts, func(a, b *host) int {
+		return cmp.Or(cmp.Compare(a.room.Key.Cluster, b.room.Key.Cluster), cmp.Compare(a.room.Key.Host, b.room.Key.Host))
+	})
+	return d
 }
 
-// shortOf says what the group lacks on a host with these workspaces down; empty where it
-// fits.
-func (c *chooser) shortOf(key place.HostKey, down map[string]bool) string {
-	room := c.rooms[key]
-	var need scheduler.Size
-	own := map[string]bool{}
-	for _, n := range c.needs {
-		if n.Cluster == key.Cluster && n.Host == key.Host {
-			need = need.Plus(n.Size)
-			own[n.VM.String()] = true
-		}
-	}
-	if room == nil {
-		return fmt.Sprintf("host %s is gone or in maintenance", key.Host)
-	}
-	free := room.Free(func(u place.Use) bool {
+func (d *demand) fits(down map[string]string) bool {
+	return !slices.ContainsFunc(d.hosts, func(h *host) bool { return !h.fits(down) })
+}
+
+func (h *host) fits(down map[string]string) bool {
+	return h.need == (scheduler.Size{}) || h.need.Fits(h.free(down, false))
+}
+
+// free is what the host has beside the group's own VMs, with these workspaces down, or
+// with all.
+func (h *host) free(down map[string]string, all bool) scheduler.Size {
+	return h.room.Free(func(u place.Use) bool {
+		_, isDown := down[u.Workspace]
 		switch {
-		case own[u.VM.String()]:
+		case h.group[u.VM]:
 			return false
 		case u.Claim != "":
 			return true
 		case u.Workspace != "":
-			return !down[u.Workspace]
+			return !all && !isDown
 		default:
 			return u.Counts()
 		}
 	})
-	if need.Fits(free) {
-		return ""
-	}
-	return fmt.Sprintf("host %s has %s for %s, which needs %s", key.Host, place.Text(free), c.group, place.Text(need))
 }
 
-func (c *chooser) allUsers(key place.HostKey) map[string]bool {
-	all := map[string]bool{}
-	if room := c.rooms[key]; room != nil {
-		for _, use := range room.Uses {
-			if use.Workspace != "" {
-				all[use.Workspace] = true
-			}
+func (h *host) newestFirst(snap *scheduler.Snapshot) []string {
+	var ids []string
+	for _, use := range h.room.Uses {
+		if use.Workspace != "" && !slices.Contains(ids, use.Workspace) {
+			ids = append(ids, use.Workspace)
 		}
 	}
-	return all
+	sortNewestFirst(snap, ids)
+	return ids
 }
 
-func (c *chooser) newestFirst(key place.HostKey) []string {
-	ids := sortedKeys(c.allUsers(key))
-	slices.SortStableFunc(ids, func(a, b string) int {
-		return c.snap.State.Workspaces[b].Admitted.Compare(c.snap.State.Workspaces[a].Admitted)
+// sortNewestFirst sorts by when the workspaces were lent, and then by their numbers, which
+// no two share.
+func sortNewestFirst(snap *scheduler.Snapshot, ids []string) {
+	slices.SortFunc(ids, func(a, b string) int {
+		x, y := snap.State.Workspaces[a], snap.State.Workspaces[b]
+		return cmp.Or(y.Admitted.Compare(x.Admitted), byNumber(b, a))
 	})
-	return ids
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -162,6 +172,9 @@ func sortedKeys[V any](m map[string]V) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	slices.SortFunc(keys, byNumber)
 	return keys
 }
+
+// byNumber sorts "ws-9" before "ws-10".
+func byNumber(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }

@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/scheduler"
+	"github.com/hotspare/hotspare/scheduler/place"
+)
+
+// comeBack lets the workspaces come back that no run covers any more, oldest first. Those
+// for which there is no room stay parked.
+func (b *builder) comeBack() {
+	after := b.afterwards()
+	seats := seatsIn(place.Rooms(after))
+	back := map[string]bool{} // of those that may come back: which do
+	var parked []*scheduler.Workspace
+	for _, w := range after.State.SortedWorkspaces() {
+		if !w.Covered.IsZero() && !w.Gone && !w.Expired && !w.Returning && !after.State.Covers(w.Holder()) {
+			parked, back[w.ID] = append(parked, w), false
+		}
+	}
+	taken := func(u place.Use) bool {
+		comes, asked := back[u.Workspace]
+		switch {
+		case u.Claim != "":
+			return true
+		case asked:
+			return comes
+		default:
+			return u.Wanted || u.Stands && !b.leaves(u.VM)
+		}
+	}
+	for _, w := range parked {
+		held := b.after.HeldBy(w.Holder())
+		reason := seats.noRoom(w, held, taken)
+		back[w.ID] = reason == ""
+		if back[w.ID] {
+			b.bring(w, held)
+			continue
+		}
+		stays := scheduler.VictimOf(w, reason)
+		stays.Stays = true
+		b.plan.Returning = append(b.plan.Returning, stays)
+		for _, p := range held {
+			if p.Name == drivers.Power {
+				b.put(p, w.Holder(), scheduler.Literal(drivers.Off))
+			}
+		}
+	}
+}
+
+// bring takes all of a workspace into the plan, and lets its VMs come on.
+func (b *builder) bring(w *scheduler.Workspace, held []drivers.Property) {
+	for _, p := range held {
+		b.touch(p)
+		if p.Name == drivers.Power {
+			b.put(p, w.Holder(), scheduler.Literal(drivers.On))
+		}
+	}
+	b.plan.Returning = append(b.plan.Returning, scheduler.VictimOf(w, "comes back"))
+}
+
+// leaves reports whether the plan takes the VM down.
+func (b *builder) leaves(power drivers.Property) bool {
+	wanted, known := b.after.Wanted(power)
+	return b.touched[power] && known && wanted.Text != drivers.On
+}
+
+// seats are rooms, and where each VM has its place in them.
+type seats struct {
+	rooms map[place.HostKey]*place.Room
+	of    map[drivers.Property]place.Need
+}
+
+func seatsIn(rooms map[place.HostKey]*place.Room) *seats {
+	s := &seats{rooms, map[drivers.Property]place.Need{}}
+	for key, room := range rooms {
+		for _, use := range room.Uses {
+			s.of[use.VM] = place.Need{VM: use.VM, Name: use.Name, Cluster: key.Cluster, Host: key.Host, Size: use.Size}
+		}
+	}
+	return s
+}
+
+// noRoom says why a workspace cannot come back now; empty where it can. taken says which
+// uses of others count.
+func (s *seats) noRoom(w *scheduler.Workspace, held []drivers.Property, taken func(place.Use) bool) string {
+	var needs []place.Need
+	for _, p := range held {
+		if p.Name != drivers.Power {
+			continue
+		}
+		need, ok := s.of[p]
+		if !ok {
+			return fmt.Sprintf("waits for a host: that of its VM %s is gone or in maintenance", p.Target)
+		}
+		needs = append(needs, need)
+	}
+	if _, err := place.Fit(s.rooms, needs, func(u place.Use) bool { return u.Workspace != w.ID && taken(u) }); err != nil {
+		return "waits for room: " + err.Error()
+	}
+	return ""
+}
