@@ -25,7 +25,7 @@ import (
 
 // lawHistories is how many random histories `go test` tries; HOTSPARE_LAW_HISTORIES
 // overrides it, and HOTSPARE_LAW_SEED plays one again.
-const lawHistories = 60
+const lawHistories = 100
 
 func TestLaw(t *testing.T) {
 	histories := lawHistories

@@ -169,13 +169,7 @@ func (s *Server) groupView(state *scheduler.State, inv scheduler.Inventory, g *s
 		}
 		v.VMs = append(v.VMs, vm)
 	}
-	for _, replica := range g.Replicas {
-		cluster := inv[replica.Cluster]
-		if cluster == nil {
-			continue
-		}
-		v.Points = append(v.Points, cluster.Replicas[replica.Path].RestorePoints...)
-	}
+	v.Points = restorePoints(inv, g)
 	var newest time.Time
 	for _, point := range v.Points {
 		if point.Complete && point.Time.After(newest) {
@@ -194,6 +188,38 @@ func (s *Server) groupView(state *scheduler.State, inv scheduler.Inventory, g *s
 		}
 	}
 	return v
+}
+
+// restorePoints lists the instants that cover the group, each once: complete where it is
+// in every replica of the group.
+func restorePoints(inv scheduler.Inventory, g *scheduler.Group) []drivers.RestorePoint {
+	var points []drivers.RestorePoint
+	at := map[string]int{}
+	for _, replica := range g.Replicas {
+		cluster := inv[replica.Cluster]
+		if cluster == nil {
+			continue
+		}
+		for _, point := range cluster.Replicas[replica.Path].RestorePoints {
+			i, known := at[point.ID]
+			if !known {
+				i = len(points)
+				at[point.ID] = i
+				points = append(points, drivers.RestorePoint{ID: point.ID, Time: point.Time, Complete: true, Volumes: map[string]string{}})
+			}
+			points[i].Complete = points[i].Complete && point.Complete
+			maps.Copy(points[i].Volumes, point.Volumes)
+		}
+	}
+	for i := range points {
+		for _, replica := range g.Replicas {
+			if cluster := inv[replica.Cluster]; cluster != nil && !slices.ContainsFunc(cluster.Replicas[replica.Path].RestorePoints,
+				func(p drivers.RestorePoint) bool { return p.ID == points[i].ID }) {
+				points[i].Complete = false
+			}
+		}
+	}
+	return points
 }
 
 func groupVM(state *scheduler.State, inv scheduler.Inventory, vm *scheduler.StandbyVM) (api.GroupVM, string) {
