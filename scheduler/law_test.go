@@ -45,7 +45,6 @@ type world struct {
 	initial map[drivers.Property]string
 	live    []*holder
 	serial  int
-	made    map[string]bool // VMs that a workspace made and that are at the site
 }
 
 type holder struct {

@@ -102,9 +102,9 @@ func (f *fake) RequestWorkspace(_ context.Context, req api.WorkspaceRequest) (*a
 	return &api.Accepted{Run: "r-13", Workspace: &f.site().Workspaces[0], Plan: lendPlan()}, nil
 }
 
-func (f *fake) ReturnWorkspace(_ context.Context, id, by string) (*api.Accepted, error) {
+func (f *fake) ReturnWorkspace(ctx context.Context, id, by string) (*api.Accepted, error) {
 	f.note("return %s by %s", id, by)
-	w, err := f.Workspace(nil, id)
+	w, err := f.Workspace(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +127,8 @@ func (f *fake) Group(_ context.Context, name string) (*api.Group, error) {
 	return nil, notFound("group", name)
 }
 
-func (f *fake) Plan(_ context.Context, req api.PlanRequest) (*api.Accepted, error) {
-	if _, err := f.Group(nil, req.Group); err != nil {
+func (f *fake) Plan(ctx context.Context, req api.PlanRequest) (*api.Accepted, error) {
+	if _, err := f.Group(ctx, req.Group); err != nil {
 		return nil, err
 	}
 	switch req.Verb {

@@ -19,6 +19,7 @@ type builder struct {
 	plan    *scheduler.Plan
 	after   scheduler.Stacks // the stacks with the plan's change of layers made
 	touched map[drivers.Property]bool
+	open    map[drivers.Property][]drivers.Property // by a VM's power: where it has a gap
 	ready   map[drivers.Property]readiness // by the power of a VM of the group
 	short   map[drivers.Property]string    // by power: why its host cannot hold it at all
 	shows   map[endpoint]user              // whose data an endpoint is
@@ -55,7 +56,7 @@ func newBuilder(snap *scheduler.Snapshot, p *scheduler.Plan) *builder {
 	}
 	return &builder{
 		snap: snap, plan: p, after: snap.State.Stacks.Clone(),
-		touched: map[drivers.Property]bool{}, ready: map[drivers.Property]readiness{},
+		touched: map[drivers.Property]bool{}, open: map[drivers.Property][]drivers.Property{}, ready: map[drivers.Property]readiness{},
 		byProp: map[drivers.Property]*node{},
 	}
 }
@@ -163,7 +164,6 @@ func (b *builder) finish() *scheduler.Plan {
 
 // gaps lists what has to be done: volumes and replicas by property, VMs by their power.
 func (b *builder) gaps() (volumes, replicas, vms []drivers.Property) {
-	seen := map[drivers.Property]bool{}
 	for p := range b.touched {
 		if !b.after.Gap(p) {
 			continue
@@ -174,10 +174,11 @@ func (b *builder) gaps() (volumes, replicas, vms []drivers.Property) {
 		case drivers.Replica:
 			replicas = append(replicas, p)
 		case drivers.VM:
-			if power := p.On(drivers.Power, ""); !seen[power] {
-				seen[power] = true
+			power := p.On(drivers.Power, "")
+			if len(b.open[power]) == 0 {
 				vms = append(vms, power)
 			}
+			b.open[power] = append(b.open[power], p)
 		}
 	}
 	scheduler.SortProperties(volumes)

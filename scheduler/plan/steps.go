@@ -182,16 +182,15 @@ func (b *builder) look(power drivers.Property) *vmGap {
 	if wanted, known := b.after.Wanted(power); known {
 		v.wantsOn = wanted.Text == drivers.On
 	}
-	v.powerGap = b.touched[power] && b.after.Gap(power)
-	for p := range b.touched {
-		if p.On(drivers.Power, "") != power || p == power || !b.after.Gap(p) {
-			continue
-		}
-		if p.Name == drivers.Presence {
+	for _, p := range b.open[power] {
+		switch p.Name {
+		case drivers.Power:
+			v.powerGap = true
+		case drivers.Presence:
 			v.presence, v.absent = &p, !b.wantsPresent(p)
-			continue
+		default:
+			v.structural = append(v.structural, p)
 		}
-		v.structural = append(v.structural, p)
 	}
 	if v.absent {
 		v.structural, v.wantsOn, v.powerGap = nil, false, false
