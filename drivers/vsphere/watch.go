@@ -47,6 +47,7 @@ type watcher struct {
 // watch is what is known of one object that somebody waits for.
 type watch struct {
 	users   int
+	updates int // that the collector brought
 	state   map[string]any
 	changed chan struct{} // closed at each change
 }
@@ -114,20 +115,28 @@ func (w *watcher) look(ref types.ManagedObjectReference) (map[string]any, <-chan
 	return maps.Clone(w.watches[ref].state), w.watches[ref].changed
 }
 
-// learn notes new values. A value nil says that the property is unset now.
+// learn notes what the collector brings. A value nil says that the property is unset now.
 func (w *watcher) learn(ref types.ManagedObjectReference, values map[string]any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	watch := w.watches[ref]
-	if watch == nil {
-		return
+	if watch := w.watches[ref]; watch != nil {
+		watch.updates++
+		watch.note(values)
 	}
+}
+
+func (watch *watch) note(values map[string]any) {
 	maps.Copy(watch.state, values)
 	close(watch.changed)
 	watch.changed = make(chan struct{})
 }
 
+// reread reads the state by a call of its own. Where the collector brings news while that
+// call is under way, the news stand: what was read may be older.
 func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) error {
+	w.mu.Lock()
+	before := w.watches[ref].updates
+	w.mu.Unlock()
 	paths := watched[ref.Type]
 	var content []types.ObjectContent
 	if err := property.DefaultCollector(w.session.client).Retrieve(ctx, []types.ManagedObjectReference{ref}, paths, &content); err != nil {
@@ -142,7 +151,15 @@ func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) 
 			values[p.Name] = p.Val
 		}
 	}
-	w.learn(ref, values)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	watch := w.watches[ref]
+	if watch.updates != before {
+		for path := range watch.state {
+			delete(values, path)
+		}
+	}
+	watch.note(values)
 	return nil
 }
 
