@@ -6,6 +6,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,9 +21,9 @@ type builder struct {
 	after   scheduler.Stacks // the stacks with the plan's change of layers made
 	touched map[drivers.Property]bool
 	open    map[drivers.Property][]drivers.Property // by a VM's power: where it has a gap
-	ready   map[drivers.Property]readiness // by the power of a VM of the group
-	short   map[drivers.Property]string    // by power: why its host cannot hold it at all
-	shows   map[endpoint]user              // whose data an endpoint is
+	ready   map[drivers.Property]readiness          // by the power of a VM of the group
+	short   map[drivers.Property]string             // by power: why its host cannot hold it at all
+	shows   map[endpoint]user                       // whose data an endpoint is
 	nodes   []*node
 	byProp  map[drivers.Property]*node // the last change of a property
 	fenced  *node
@@ -164,6 +165,11 @@ func (b *builder) finish() *scheduler.Plan {
 
 // gaps lists what has to be done: volumes and replicas by property, VMs by their power.
 func (b *builder) gaps() (volumes, replicas, vms []drivers.Property) {
+	for _, p := range slices.Collect(maps.Keys(b.touched)) { // what a disk shall show is made first
+		if stack := b.after[p]; stack != nil && stack.Top().Made != nil && b.after.Gap(p) {
+			b.touch(stack.Top().Made.By)
+		}
+	}
 	for p := range b.touched {
 		if !b.after.Gap(p) {
 			continue
@@ -250,14 +256,15 @@ func rank(n *node) int {
 // takeOver names the runs that end because this plan takes their targets.
 func (b *builder) takeOver() {
 	for _, run := range b.snap.State.RunningRuns() {
-		ours := b.plan.Group != "" && run.Plan.Group == b.plan.Group
-		if !ours && (!b.plan.Verb.Urgent() || run.Plan.Verb.Urgent()) {
-			continue
-		}
-		if ours || b.shares(run) {
+		if b.ours(run) || b.plan.Verb.Urgent() && !run.Plan.Verb.Urgent() && b.shares(run) {
 			b.plan.TakesOver = append(b.plan.TakesOver, run.ID)
 		}
 	}
+}
+
+// ours reports whether the run is for the same group: this plan takes it over.
+func (b *builder) ours(run *scheduler.Run) bool {
+	return b.plan.Group != "" && run.Plan.Group == b.plan.Group
 }
 
 // shares reports whether the plan touches a target that the run has yet to change.
@@ -269,6 +276,11 @@ func (b *builder) shares(run *scheduler.Run) bool {
 	for _, drop := range b.plan.Drops { // also where it lies under another's
 		targets[drop.Property.On("", "")] = true
 	}
+	return worksOn(run, targets)
+}
+
+// worksOn reports whether the run has yet to change one of the targets.
+func worksOn(run *scheduler.Run, targets map[drivers.Property]bool) bool {
 	for i := range run.Plan.Steps {
 		step := &run.Plan.Steps[i]
 		if step.IsChange() && !run.Steps[i].State.Over() && targets[step.Property.On("", "")] {

@@ -16,7 +16,16 @@ func (b *builder) comeBack() {
 	back := map[string]bool{} // of those that may come back: which do
 	var parked []*scheduler.Workspace
 	for _, w := range after.State.SortedWorkspaces() {
-		if !w.Covered.IsZero() && !w.Gone && !w.Expired && !w.Returning && !after.State.Covers(w.Holder()) {
+		if w.Covered.IsZero() || w.Gone || w.Expired || after.State.Covers(w.Holder()) {
+			continue
+		}
+		switch run := b.busy(w); {
+		case run != "":
+			b.stays(w, fmt.Sprintf("run %s works on the same machines; it goes on when that has ended", run))
+			b.park(w)
+		case w.Returning: // it stays down until it is taken away
+			b.park(w)
+		default:
 			parked, back[w.ID] = append(parked, w), false
 		}
 	}
@@ -39,13 +48,36 @@ func (b *builder) comeBack() {
 			b.bring(w, held)
 			continue
 		}
-		stays := scheduler.VictimOf(w, reason)
-		stays.Stays = true
-		b.plan.Returning = append(b.plan.Returning, stays)
-		for _, p := range held {
-			if p.Name == drivers.Power {
-				b.put(p, w.Holder(), scheduler.Literal(drivers.Off))
-			}
+		b.stays(w, reason)
+		b.park(w)
+	}
+}
+
+// busy names a run that works on a workspace's machines and goes on doing so.
+func (b *builder) busy(w *scheduler.Workspace) string {
+	targets := map[drivers.Property]bool{}
+	for _, p := range b.after.HeldBy(w.Holder()) {
+		targets[p.On("", "")] = true
+	}
+	for _, run := range b.snap.State.RunningRuns() {
+		if !b.ours(run) && worksOn(run, targets) {
+			return run.ID
+		}
+	}
+	return ""
+}
+
+func (b *builder) stays(w *scheduler.Workspace, why string) {
+	v := scheduler.VictimOf(w, why)
+	v.Stays = true
+	b.plan.Returning = append(b.plan.Returning, v)
+}
+
+// park lets the VMs of a workspace stay off, or go off.
+func (b *builder) park(w *scheduler.Workspace) {
+	for _, p := range b.after.HeldBy(w.Holder()) {
+		if p.Name == drivers.Power {
+			b.put(p, w.Holder(), scheduler.Literal(drivers.Off))
 		}
 	}
 }

@@ -50,7 +50,7 @@ func Finish(snap *scheduler.Snapshot, run *scheduler.Run) (*scheduler.Plan, erro
 		b.touch(p)
 	}
 	p := b.finish()
-	p.TakesOver = nil
+	p.TakesOver = nil // it waits instead
 	return b.free(p)
 }
 
