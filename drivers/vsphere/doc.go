@@ -10,7 +10,8 @@
 //	tasks.go      running a task; waiting for what an earlier call left running
 //	read.go       reading objects in bulk; lookup.go: from names to objects
 //	faults.go     from vSphere's faults to the contract's kinds of errors
-//	power.go host.go disk.go backing.go nic.go machine.go clone.go   a VM's properties
+//	power.go host.go disk.go backing.go attached.go nic.go network.go a VM's properties
+//	machine.go presence.go clone.go tags.go                          whether it exists
 //	volume.go birth.go record.go                                     volumes
 //	replica.go manifest.go promote.go                                replicas
 //	files.go paths.go                                                files on datastores

@@ -22,6 +22,8 @@ func New() drivers.Driver { return &driver{} }
 type driver struct {
 	observe func(soap.HasFault) // told of every call to vCenter, in tests
 
+	configuring sync.Mutex // held while it connects, which may take long
+
 	mu         sync.Mutex
 	client     *client
 	configured drivers.Configuration
@@ -67,9 +69,12 @@ func (d *driver) Describe(context.Context) (drivers.Description, error) {
 // Configure logs in, and checks that what the configuration names exists. Errors of kind
 // Invalid name the attribute.
 func (d *driver) Configure(ctx context.Context, c drivers.Configuration) error {
+	d.configuring.Lock()
+	defer d.configuring.Unlock()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.client != nil && sameConfiguration(d.configured, c) {
+	same := d.client != nil && sameConfiguration(d.configured, c)
+	d.mu.Unlock()
+	if same {
 		return nil
 	}
 	s, err := parseSettings(c)
@@ -80,11 +85,14 @@ func (d *driver) Configure(ctx context.Context, c drivers.Configuration) error {
 	if err != nil {
 		return configureError(s, err)
 	}
-	if d.client != nil {
-		d.client.close()
-	}
+	d.mu.Lock()
+	before := d.client
 	d.client, d.configured = opened, c
 	d.configured.Body = bytes.Clone(c.Body)
+	d.mu.Unlock()
+	if before != nil {
+		before.close()
+	}
 	return nil
 }
 

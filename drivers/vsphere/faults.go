@@ -76,7 +76,11 @@ func fail(op, object string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
-		return err
+		if known == err {
+			return err
+		}
+		// One among others: its kind, and all their texts.
+		return &drivers.Error{Kind: known.Kind, Op: op, Object: object, Cause: err, Next: known.Next, Attribute: known.Attribute, Found: known.Found}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}

@@ -63,7 +63,7 @@ func newSession(ctx context.Context, s settings, observe func(soap.HasFault)) (*
 	bounded, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	if se.client, err = vim25.NewClient(bounded, client); err != nil {
-		return nil, err
+		return nil, honest(ctx, bounded, err)
 	}
 	se.client.RoundTripper = se
 	return se, se.login(ctx, 0)
@@ -158,6 +158,9 @@ func honest(ctx, bounded context.Context, err error) error {
 		return ctx.Err()
 	case bounded.Err() != nil:
 		return errNoAnswer
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		// The network's own limit, which the standard library calls by the same name.
+		return errors.New(err.Error())
 	default:
 		return err
 	}

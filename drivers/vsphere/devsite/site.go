@@ -32,6 +32,7 @@ type Site struct {
 	Info   Info
 	model  *simulator.Model
 	server *simulator.Server
+	logged *os.File
 	end    context.CancelFunc
 	health *healthServices
 }
@@ -94,7 +95,7 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 		return nil, fmt.Errorf("fill the simulated vCenter: %w", err)
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Site{Info: info, model: model, end: end}
+	s := &Site{Info: info, model: model, logged: logged, end: end}
 	s.Info.Thumbprint, s.Info.PID, s.Info.Username = thumbprint, os.Getpid(), username
 	s.behave(d, o.Stubborn)
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
@@ -145,4 +146,6 @@ func (s *Site) Close() {
 	case <-time.After(closeLimit):
 	}
 	s.model.Remove()
+	log.SetOutput(os.Stderr)
+	_ = s.logged.Close()
 }
