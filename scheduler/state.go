@@ -60,9 +60,38 @@ func (s *State) RunningRuns() []*Run {
 // SortRuns sorts runs by when they were accepted, and then by id.
 func SortRuns(runs []*Run) {
 	slices.SortFunc(runs, func(a, b *Run) int {
-		return cmp.Or(a.Accepted.Compare(b.Accepted), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(a.Accepted.Compare(b.Accepted), byID(a.ID, b.ID))
 	})
 }
+
+// Superseded names a later run that has begun to change the step's property; empty where
+// none has. What a pending step was for has then happened, or is decided by the later run:
+// two groups may need the same victim off, and production may run on its VM by now. Such a
+// step is over without a change.
+func (s *State) Superseded(run *Run, step *Step) string {
+	if !step.IsChange() {
+		return ""
+	}
+	var later []*Run
+	for _, other := range s.Runs {
+		if byID(other.ID, run.ID) > 0 {
+			later = append(later, other)
+		}
+	}
+	SortRuns(later)
+	for _, other := range later {
+		for i := range other.Plan.Steps {
+			theirs := &other.Plan.Steps[i]
+			if theirs.IsChange() && theirs.Property == step.Property && !other.Steps[i].Began.IsZero() {
+				return other.ID
+			}
+		}
+	}
+	return ""
+}
+
+// byID sorts "r-9" before "r-10".
+func byID(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
 // SortedWorkspaces lists all workspaces, oldest first.
 func (s *State) SortedWorkspaces() []*Workspace {
@@ -71,7 +100,7 @@ func (s *State) SortedWorkspaces() []*Workspace {
 		all = append(all, w)
 	}
 	slices.SortFunc(all, func(a, b *Workspace) int {
-		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+		return byID(a.ID, b.ID)
 	})
 	return all
 }

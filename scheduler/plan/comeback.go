@@ -13,7 +13,7 @@ import (
 func (b *builder) comeBack() {
 	after := b.afterwards()
 	seats := seatsIn(place.Rooms(after))
-	back := map[string]bool{} // of those that may come back: which do
+	back := map[drivers.Property]bool{} // of the VMs that may come back: which do
 	var parked []*scheduler.Workspace
 	for _, w := range after.State.SortedWorkspaces() {
 		if w.Covered.IsZero() || w.Gone || w.Expired || after.State.Covers(w.Holder()) {
@@ -26,11 +26,12 @@ func (b *builder) comeBack() {
 		case w.Returning: // it stays down until it is taken away
 			b.park(w)
 		default:
-			parked, back[w.ID] = append(parked, w), false
+			parked = append(parked, w)
+			b.mark(back, w, false)
 		}
 	}
 	taken := func(u place.Use) bool {
-		comes, asked := back[u.Workspace]
+		comes, asked := back[u.VM]
 		switch {
 		case u.Claim != "":
 			return true
@@ -43,13 +44,21 @@ func (b *builder) comeBack() {
 	for _, w := range parked {
 		held := b.after.HeldBy(w.Holder())
 		reason := seats.noRoom(w, held, taken)
-		back[w.ID] = reason == ""
-		if back[w.ID] {
+		if reason == "" {
 			b.bring(w, held)
+			b.mark(back, w, true)
 			continue
 		}
 		b.stays(w, reason)
 		b.park(w)
+	}
+}
+
+func (b *builder) mark(back map[drivers.Property]bool, w *scheduler.Workspace, comes bool) {
+	for _, p := range b.after.HeldBy(w.Holder()) {
+		if p.Name == drivers.Power {
+			back[p] = comes
+		}
 	}
 }
 

@@ -57,14 +57,17 @@ type starter struct {
 func (l *linter) roomOn(room *place.Room, steps []*scheduler.Step, starting map[drivers.Property]bool, offs map[drivers.Property]int) {
 	stands := standing(room)
 	free := room.Free(func(u place.Use) bool { return takesRoom(u, starting[u.VM]) })
+	keeps := func(vm drivers.Property) bool { // the room that it has, off and on again or not
+		return stands[vm] && starting[vm] && (offs[vm] == 0 || wantedOn(l.snap, vm))
+	}
 	var ordered []starter
 	for _, step := range steps {
-		if stands[step.Property] {
-			continue // it keeps the room that it has
+		if keeps(step.Property) {
+			continue
 		}
 		s := starter{Step: step}
 		for _, use := range room.Uses {
-			if id, off := offs[use.VM]; off && use.Stands && !starting[use.VM] && l.waits(step.ID, id) {
+			if id, off := offs[use.VM]; off && use.Stands && !keeps(use.VM) && l.waits(step.ID, id) {
 				s.freed, s.count = s.freed.Plus(use.Size), s.count+1
 			}
 		}

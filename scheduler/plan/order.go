@@ -43,7 +43,7 @@ func (b *builder) startOrder() {
 // meanwhile or have a claim for.
 func (b *builder) room() {
 	goingDown, comingUp := map[place.HostKey][]*node{}, map[place.HostKey][]*node{}
-	starting, again := map[drivers.Property]bool{}, b.switched()
+	starting, again := map[drivers.Property]bool{}, b.keeping()
 	for _, n := range b.nodes {
 		key := place.HostKey{Cluster: n.Property.Cluster, Host: n.Host}
 		starting[n.Property] = starting[n.Property] || n.TurnsOn()
@@ -71,7 +71,7 @@ func (b *builder) waitForRoom(starts, downs []*node, free scheduler.Size, stands
 	freed := 0
 	var need scheduler.Size
 	for _, start := range starts {
-		if stands[start.Property] {
+		if stands[start.Property] && !slices.ContainsFunc(downs, func(n *node) bool { return n.Property == start.Property }) {
 			continue // it keeps the room that it has
 		}
 		need = need.Plus(start.Size)
@@ -113,8 +113,10 @@ func withStacks(snap *scheduler.Snapshot, stacks scheduler.Stacks) *scheduler.Sn
 	return &changed
 }
 
-// switched lists the VMs that the plan turns off and on again: they keep their room.
-func (b *builder) switched() map[drivers.Property]bool {
+// keeping lists the VMs that the plan turns off and on again and that keep their room
+// meanwhile: those that were wanted on all along. The room of a victim of another group is
+// promised to that group.
+func (b *builder) keeping() map[drivers.Property]bool {
 	off, both := map[drivers.Property]bool{}, map[drivers.Property]bool{}
 	for _, n := range b.nodes {
 		if n.TurnsOff() && n.standsOn {
@@ -122,11 +124,17 @@ func (b *builder) switched() map[drivers.Property]bool {
 		}
 	}
 	for _, n := range b.nodes {
-		if n.TurnsOn() && off[n.Property] {
+		if n.TurnsOn() && off[n.Property] && wantedOn(b.snap, n.Property) {
 			both[n.Property] = true
 		}
 	}
 	return both
+}
+
+// wantedOn reports whether nobody wants the VM off, as far as is known.
+func wantedOn(snap *scheduler.Snapshot, power drivers.Property) bool {
+	wanted, known := snap.State.Stacks.Wanted(power)
+	return !known || wanted.Text == drivers.On
 }
 
 // sortForRoom puts first who gets room first: by priority and start order, and last what

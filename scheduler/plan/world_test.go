@@ -306,6 +306,11 @@ func (w *world) begin(run *scheduler.Run, step *scheduler.Step) {
 	var found *drivers.Value
 	goal, known := w.state.Stacks.Resolve(p, step.Goal)
 	now, there := w.observe(p)
+	if w.state.Superseded(run, step) != "" {
+		w.fold(journal.Record{StepBegun: &journal.StepBegun{Run: run.ID, Step: step.ID, Found: &now, Goal: &now}})
+		w.fold(journal.Record{StepEnded: &journal.StepEnded{Run: run.ID, Step: step.ID, State: scheduler.StepDone, Stands: &now}})
+		return
+	}
 	var expected []drivers.Value
 	if stack != nil {
 		expected = stack.Expected()
