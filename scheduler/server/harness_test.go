@@ -34,7 +34,7 @@ func siteOf(shape sim.Shape, dir string) *scheduler.Site {
 		Name: "test", StateDir: dir,
 		Clusters: []scheduler.Cluster{{Name: "c1", Driver: "sim", Room: scheduler.RoomRules{CPURatio: 4, MemoryRatio: 1}}},
 		Networks: []scheduler.Network{{Name: "prod", Cluster: "c1", PortGroup: "prod", Role: scheduler.ProductionNetwork}},
-		Rules:    scheduler.WorkspaceRules{MaxLease: 72 * time.Hour, Retention: 168 * time.Hour, Shutdown: time.Minute},
+		Rules:    scheduler.WorkspaceRules{MaxLease: 72 * time.Hour, Retention: 12 * time.Hour, Shutdown: time.Minute},
 		Triggers: []scheduler.Trigger{{Kind: "alertmanager", Name: "prod", Token: "secret", GroupLabel: "failover_group", Starts: scheduler.Reclaim}},
 	}
 	pool := scheduler.IsolatedPool{Name: "iso", Cluster: "c1"}
