@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hotspare/hotspare/scheduler"
 )
@@ -44,7 +45,8 @@ type Journal struct {
 	opts     Options
 	requests chan *request
 	done     chan struct{} // closed when the writer has ended
-	full     atomic.Bool   // the disk was full: the reserve is in use
+	commits  atomic.Int64
+	full     atomic.Bool // the disk was full: the reserve is in use
 	quit     chan struct{}
 	once     sync.Once
 
@@ -81,7 +83,7 @@ func Open(path string, opts Options) (*Journal, error) {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, fmt.Errorf("open journal %s: another hotspare server has it open; stop that one, or give this one a state_dir of its own", path)
 	}
 	if err != nil {
@@ -269,6 +271,7 @@ func (j *Journal) put(records []Record) error {
 		return nil
 	})
 	if err == nil {
+		j.commits.Add(1)
 		j.unsaved += len(records)
 		if snapshot {
 			j.unsaved = 0

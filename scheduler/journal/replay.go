@@ -143,3 +143,6 @@ func (j *Journal) Seq() uint64 {
 	defer j.mu.RUnlock()
 	return j.seq
 }
+
+// Commits gives how often the file was committed since it was opened.
+func (j *Journal) Commits() int { return int(j.commits.Load()) }

@@ -1,0 +1,406 @@
+package journal_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hotspare/hotspare/scheduler"
+	"github.com/hotspare/hotspare/scheduler/journal"
+)
+
+func open(t testing.TB, path string, opts journal.Options) *journal.Journal {
+	t.Helper()
+	if opts.ReserveMiB == 0 {
+		opts.ReserveMiB = -1
+	}
+	j, err := journal.Open(path, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// request makes the records of one more workspace in the queue.
+func request(s *scheduler.State) ([]journal.Record, error) {
+	return []journal.Record{{WorkspaceRequested: &journal.WorkspaceRequested{Workspace: scheduler.Workspace{ID: s.NextWorkspace(), Owner: "anna"}}}}, nil
+}
+
+func stateOf(t testing.TB, j *journal.Journal) string {
+	t.Helper()
+	var text string
+	j.View(func(s *scheduler.State) {
+		data, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = string(data)
+	})
+	return text
+}
+
+func TestASecondOpenSaysWhatToDo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	defer open(t, path, journal.Options{}).Close()
+	_, err := journal.Open(path, journal.Options{ReserveMiB: -1})
+	if err == nil || !strings.Contains(err.Error(), "another hotspare server has it open; stop that one") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReplayOfASnapshotAndItsTailIsReplayOfAll(t *testing.T) {
+	dir := t.TempDir()
+	var want string
+	for name, every := range map[string]int{"every record": 1, "every seventh": 7, "never": 1 << 30} {
+		path := filepath.Join(dir, name)
+		now := time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC)
+		opts := journal.Options{SnapshotEvery: every, Now: func() time.Time { now = now.Add(time.Second); return now }}
+		j := open(t, path, opts)
+		for range 25 {
+			if err := j.Update(t.Context(), request); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := stateOf(t, j)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		j = open(t, path, opts)
+		if after := stateOf(t, j); after != before {
+			t.Errorf("a snapshot %s: replay gives\n%s, not\n%s", name, after, before)
+		}
+		if want == "" {
+			want = before
+		} else if before != want {
+			t.Errorf("snapshots change the state")
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhatIsIllegalLeavesTheStateAsItWas(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal.db"), journal.Options{})
+	defer j.Close()
+	plan := &scheduler.Plan{Run: "r-1", Verb: scheduler.Reclaim, Group: "g", Steps: []scheduler.Step{
+		{ID: 1, Check: &scheduler.Check{Kind: scheduler.CheckFenced}}, {ID: 2, After: []int{1}, Check: &scheduler.Check{Kind: scheduler.CheckReady}}}}
+	accept := journal.Record{RunAccepted: &journal.RunAccepted{Plan: plan}}
+	if err := j.Update(t.Context(), func(*scheduler.State) ([]journal.Record, error) { return []journal.Record{accept}, nil }); err != nil {
+		t.Fatal(err)
+	}
+	before, seq := stateOf(t, j), j.Seq()
+	for what, r := range map[string]journal.Record{
+		"nothing at all":               {},
+		"a run accepted twice":         accept,
+		"a workspace out of turn":      {WorkspaceRequested: &journal.WorkspaceRequested{Workspace: scheduler.Workspace{ID: "ws-7"}}},
+		"a note on nobody":             {WorkspaceNoted: &journal.WorkspaceNoted{Workspace: "ws-1"}},
+		"a step of no run":             {StepBegun: &journal.StepBegun{Run: "r-9", Step: 1}},
+		"a step that is not there":     {StepBegun: &journal.StepBegun{Run: "r-1", Step: 3}},
+		"step zero":                    {StepBegun: &journal.StepBegun{Run: "r-1"}},
+		"a step before its time":       {StepBegun: &journal.StepBegun{Run: "r-1", Step: 2}},
+		"a step done before its begin": {StepEnded: &journal.StepEnded{Run: "r-1", Step: 1, State: scheduler.StepDone}},
+		"a skip of what is not held":   {StepEnded: &journal.StepEnded{Run: "r-1", Step: 1, State: scheduler.StepSkipped}},
+		"an end that is none":          {StepEnded: &journal.StepEnded{Run: "r-1", Step: 1, State: "tired"}},
+		"a retry of what is not held":  {StepRetried: &journal.StepRetried{Run: "r-1", Step: 1}},
+		"an end with steps left":       {RunEnded: &journal.RunEnded{Run: "r-1"}},
+		"the takeover of no run":       {RunAccepted: &journal.RunAccepted{Plan: &scheduler.Plan{Run: "r-2", TakesOver: []string{"r-8"}}}},
+		"a lend to nobody":             {RunAccepted: &journal.RunAccepted{Plan: &scheduler.Plan{Run: "r-2", Workspace: "ws-3"}}},
+	} {
+		err := j.Update(t.Context(), func(*scheduler.State) ([]journal.Record, error) { return []journal.Record{r}, nil })
+		if !errors.Is(err, journal.ErrIllegal) {
+			t.Errorf("%s: got %v", what, err)
+		}
+		if stateOf(t, j) != before || j.Seq() != seq {
+			t.Fatalf("%s changed the state", what)
+		}
+	}
+}
+
+func TestAnErrorOfTheDeciderWritesNothing(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal.db"), journal.Options{})
+	defer j.Close()
+	no := errors.New("no room")
+	if err := j.Update(t.Context(), func(*scheduler.State) ([]journal.Record, error) { return nil, no }); !errors.Is(err, no) || j.Seq() != 0 {
+		t.Errorf("got %v and %d records", err, j.Seq())
+	}
+}
+
+func TestARecordOfANewerVersionIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path, journal.Options{})
+	if err := j.Update(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	edit(t, path, func(data []byte) []byte { return []byte(strings.Replace(string(data), `"v":1`, `"v":99`, 1)) })
+	_, err := journal.Open(path, journal.Options{ReserveMiB: -1})
+	if err == nil || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "start the newer hotspare") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestADamagedRecordIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path, journal.Options{})
+	if err := j.Update(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	edit(t, path, func([]byte) []byte { return []byte(`{"seq":1,`) })
+	if _, err := journal.Open(path, journal.Options{ReserveMiB: -1}); err == nil || !strings.Contains(err.Error(), "read a record") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// edit changes the first record in the file.
+func edit(t *testing.T, path string, change func([]byte) []byte) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte("records"))
+		k, data := b.Cursor().First()
+		return b.Put(k, change(data))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// childPath makes this test's binary the writer that is killed.
+const childPath = "HOTSPARE_JOURNAL_CHILD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childPath); path != "" {
+		writeUntilKilled(path)
+	}
+	os.Exit(m.Run())
+}
+
+// writeUntilKilled writes from many goroutines and tells each acknowledged workspace.
+func writeUntilKilled(path string) {
+	j, err := journal.Open(path, journal.Options{ReserveMiB: -1, SnapshotEvery: 50})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	var out sync.Mutex
+	for range 16 {
+		go func() {
+			for {
+				var id string
+				err := j.Update(context.Background(), func(s *scheduler.State) ([]journal.Record, error) {
+					id = s.NextWorkspace()
+					return request(s)
+				})
+				if err != nil {
+					return
+				}
+				out.Lock()
+				fmt.Println(id)
+				out.Unlock()
+			}
+		}()
+	}
+	select {}
+}
+
+func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	acknowledged := map[string]bool{}
+	for round := range 4 {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childPath+"="+path)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for range 300 + 111*round {
+			if !lines.Scan() {
+				t.Fatalf("the child ended by itself: %v", lines.Err())
+			}
+			acknowledged[lines.Text()] = true
+		}
+		if err := child.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "ws-") {
+				acknowledged[lines.Text()] = true
+			}
+		}
+		_ = child.Wait()
+		j := open(t, path, journal.Options{})
+		j.View(func(s *scheduler.State) {
+			for id := range acknowledged {
+				if s.Workspaces[id] == nil {
+					t.Errorf("round %d: %s was acknowledged, and is lost", round, id)
+				}
+			}
+			if len(s.Workspaces) != s.LastWorkspace {
+				t.Errorf("round %d: %d workspaces, and the last is ws-%d", round, len(s.Workspaces), s.LastWorkspace)
+			}
+		})
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestManyWritersShareACommit(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal.db"), journal.Options{})
+	defer j.Close()
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			for range 20 {
+				if err := j.Update(context.Background(), request); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := j.Seq(); got != 64*20 {
+		t.Errorf("%d records, not %d", got, 64*20)
+	}
+	if commits := j.Commits(); commits > 64*20/4 {
+		t.Errorf("%d commits for %d updates: they do not share", commits, 64*20)
+	}
+}
+
+func TestUpdatesAfterCloseFail(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal.db"), journal.Options{})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Update(context.Background(), request); !errors.Is(err, journal.ErrFailed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A full disk stops lending at once, and must never stop a reclaim: the reserve is given
+// back, and records go on being written. The disk is a tmpfs of 8 MiB.
+func TestAFullDiskUsesTheReserve(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting a small disk needs root")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("mount a small disk: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	j := open(t, filepath.Join(dir, "journal.db"), journal.Options{ReserveMiB: 4, SnapshotEvery: 1 << 30})
+	fill, err := os.Create(filepath.Join(dir, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := make([]byte, 4096); ; {
+		if _, err := fill.Write(block); err != nil {
+			break
+		}
+	}
+	fill.Close()
+	long := strings.Repeat("x", 64<<10)
+	for i := 0; !j.Full(); i++ {
+		if i > 200 {
+			t.Fatal("the disk never ran full")
+		}
+		if err := j.Update(t.Context(), func(s *scheduler.State) ([]journal.Record, error) {
+			return []journal.Record{{AlertSeen: &journal.AlertSeen{Key: strconv.Itoa(i) + long}}}, nil
+		}); err != nil {
+			t.Fatalf("record %d is lost to a full disk: %v", i, err)
+		}
+	}
+	if err := j.Update(t.Context(), request); err != nil {
+		t.Errorf("after the disk ran full: %v", err)
+	}
+	before := stateOf(t, j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(filepath.Join(dir, "fill"))
+	j = open(t, filepath.Join(dir, "journal.db"), journal.Options{})
+	if stateOf(t, j) != before {
+		t.Error("what was written on a full disk is not read back")
+	}
+	j.Close()
+}
+
+// BenchmarkUpdate writes small records, beside bbolt's own Batch with the same data.
+func BenchmarkUpdate(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprintf("journal/writers=%d", writers), func(b *testing.B) {
+			j := open(b, filepath.Join(b.TempDir(), "journal.db"), journal.Options{})
+			defer j.Close()
+			parallel(b, writers, func(n int) error {
+				return j.Update(context.Background(), func(*scheduler.State) ([]journal.Record, error) {
+					return []journal.Record{{AlertSeen: &journal.AlertSeen{Key: strconv.Itoa(n)}}}, nil
+				})
+			})
+		})
+		b.Run(fmt.Sprintf("bbolt-batch/writers=%d", writers), func(b *testing.B) {
+			db, err := bbolt.Open(filepath.Join(b.TempDir(), "plain.db"), 0o600, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			db.MaxBatchDelay = time.Millisecond
+			parallel(b, writers, func(n int) error {
+				return db.Batch(func(tx *bbolt.Tx) error {
+					bucket, err := tx.CreateBucketIfNotExists([]byte("b"))
+					if err != nil {
+						return err
+					}
+					return bucket.Put([]byte(strconv.Itoa(n)), make([]byte, 100))
+				})
+			})
+		})
+	}
+}
+
+// parallel does b.N things from this many goroutines.
+func parallel(b *testing.B, writers int, do func(n int) error) {
+	var all sync.WaitGroup
+	next := make(chan int)
+	for range writers {
+		all.Go(func() {
+			for n := range next {
+				if err := do(n); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	b.ResetTimer()
+	for n := range b.N {
+		next <- n
+	}
+	close(next)
+	all.Wait()
+}
