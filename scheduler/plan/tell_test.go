@@ -31,10 +31,11 @@ func tell(p *scheduler.Plan) string {
 	for _, c := range p.Claims {
 		fmt.Fprintf(&out, "claim: %s on %s/%s %d MiB\n", c.Name, c.VM.Cluster, c.Host, c.Size.MemoryMiB)
 	}
-	for what, lines := range map[string][]string{"note": p.Notes, "takes over": p.TakesOver} {
-		for _, line := range lines {
-			fmt.Fprintf(&out, "%s: %s\n", what, line)
-		}
+	for _, note := range p.Notes {
+		fmt.Fprintf(&out, "note: %s\n", note)
+	}
+	for _, run := range p.TakesOver {
+		fmt.Fprintf(&out, "takes over: %s\n", run)
 	}
 	if p.Missing != "" {
 		fmt.Fprintf(&out, "missing: %s\n", p.Missing)
@@ -47,9 +48,15 @@ func tell(p *scheduler.Plan) string {
 		default:
 			line += s.From + " → " + s.To
 		}
-		for says, is := range map[string]bool{"  production": s.Production, "  may be cut off": s.MayForce, "  not exact: " + s.NotExact: s.NotExact != "", "  at most " + s.Limit: s.Limit != ""} {
-			if is {
-				line += says
+		for _, mark := range []struct {
+			is   bool
+			says string
+		}{
+			{s.Production, "production"}, {s.MayForce, "may be cut off"},
+			{s.Limit != "", "at most " + s.Limit}, {s.NotExact != "", "not exact: " + s.NotExact},
+		} {
+			if mark.is {
+				line += "  " + mark.says
 			}
 		}
 		if len(s.After) > 0 {

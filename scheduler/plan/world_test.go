@@ -234,8 +234,12 @@ func (w *world) accept(p *scheduler.Plan) string {
 			w.overfull[claim.VM.Cluster+"/"+claim.Host] = true
 		}
 	}
-	w.fold(journal.Record{RunAccepted: &journal.RunAccepted{Plan: p}})
+	w.fold(accepted(p))
 	return p.Run
+}
+
+func accepted(p *scheduler.Plan) journal.Record {
+	return journal.Record{RunAccepted: &journal.RunAccepted{Plan: p}}
 }
 
 // run accepts the plan and lets all runs end, in the order of their steps.
