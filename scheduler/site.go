@@ -24,7 +24,11 @@ type Site struct {
 // Listen says where the server listens.
 type Listen struct {
 	Unix string // path of the unix socket, absolute
-	TCP  string // host:port for triggers; empty: none
+	TCP  string // host:port for triggers and, with Token, the API; empty: none
+	// Token is the bearer token of the API on TCP; empty: the API is only on the unix socket.
+	Token string `json:"-"`
+	// CertFile and KeyFile make TCP speak TLS; absolute. Without them TCP is on loopback only.
+	CertFile, KeyFile string
 }
 
 // Cluster is hosts behind one driver configuration.

@@ -6,6 +6,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"os"
 	"os/signal"
 	"os/user"
@@ -41,6 +42,9 @@ func environment() cli.Env {
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout),
 		Getenv: os.Getenv, Login: login, Version: versionOf(), Clock: cli.WallClock(),
 		Connect: func(socket string) api.Service { return api.NewClient(socket) },
+		Dial: func(address, token string, roots *x509.CertPool) (api.Service, error) {
+			return api.NewRemote(address, token, roots)
+		},
 		Serve: func(ctx context.Context, opts cli.ServeOptions) error {
 			return serve.Run(ctx, serve.Options{
 				Config: opts.Config, Dev: opts.Dev, Dir: opts.Dir, Socket: opts.Socket,

@@ -15,16 +15,18 @@ import (
 	"syscall"
 )
 
-// Client speaks to a server over its unix socket. It is safe for concurrent use.
+// Client speaks to a server. It is safe for concurrent use.
 type Client struct {
-	socket string
-	http   *http.Client
+	at    string // where the server is, for people
+	base  string // of URLs
+	token string // bearer token; empty over a unix socket
+	http  *http.Client
 }
 
 // NewClient makes a client for the server that listens on this unix socket.
 func NewClient(socket string) *Client {
 	dialer := &net.Dialer{}
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+	return &Client{at: socket, base: "http://hotspare", http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},
@@ -43,16 +45,19 @@ func (c *Client) open(ctx context.Context, method, path string, body any) (io.Re
 		}
 		reader = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://hotspare"+path, reader)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, reader)
 	if err != nil {
 		return nil, err
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("%w on %s; start one with: hotspare server, or name its socket with --socket", ErrNoServer, c.socket)
+		return nil, fmt.Errorf("%w on %s; start one with: hotspare server, or say where it is with --socket or --server", ErrNoServer, c.at)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: you may not open %s; join the group that owns it, or use sudo", ErrNoServer, c.socket)
+		return nil, fmt.Errorf("%w: you may not open %s; join the group that owns it, or use sudo", ErrNoServer, c.at)
 	case err != nil:
 		return nil, err
 	}

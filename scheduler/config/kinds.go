@@ -18,18 +18,20 @@ type kind struct {
 // The kinds that hold one string. The string is not empty and has no control characters,
 // but for anyText.
 var (
-	text          = textKind("text", `"…"`, nil)
-	reference     = textKind("name", `"…"`, nil)
-	driverName    = textKind("name", `"vsphere"`, checkName)
-	folder        = textKind("path", `"/var/lib/hotspare"`, nil)
-	secretFile    = textKind("path", `"am.token"`, nil)
-	socket        = textKind("path", `"/run/hotspare/hotspare.sock"`, nil)
-	uuid          = textKind("UUID", `"4c4c4544-0042-3510-8053-b4c04f4a4e31"`, checkUUID)
-	address       = textKind("URL", `"http://10.0.0.7/healthz"`, checkURL)
-	hostPort      = textKind("address", `"10.0.0.7:5432"`, func(s string) *flaw { return checkHostPort(s, false) })
-	listenAddress = textKind("address", `"127.0.0.1:7780"`, func(s string) *flaw { return checkHostPort(s, true) })
-	alertLabel    = textKind("label", `"failover_group"`, checkAlertLabel)
-	anyText       = kind{"text", `"…"`, func(v cty.Value) (any, *flaw) { return readString(v, `"…"`) }}
+	text            = textKind("text", `"…"`, nil)
+	reference       = textKind("name", `"…"`, nil)
+	driverName      = textKind("name", `"vsphere"`, checkName)
+	folder          = textKind("path", `"/var/lib/hotspare"`, nil)
+	secretFile      = textKind("path", `"am.token"`, nil)
+	certificateFile = textKind("path", `"tls.pem"`, nil)
+	keyFile         = textKind("path", `"tls.key"`, nil)
+	socket          = textKind("path", `"/run/hotspare/hotspare.sock"`, nil)
+	uuid            = textKind("UUID", `"4c4c4544-0042-3510-8053-b4c04f4a4e31"`, checkUUID)
+	address         = textKind("URL", `"http://10.0.0.7/healthz"`, checkURL)
+	hostPort        = textKind("address", `"10.0.0.7:5432"`, func(s string) *flaw { return checkHostPort(s, false) })
+	listenAddress   = textKind("address", `"127.0.0.1:7780"`, func(s string) *flaw { return checkHostPort(s, true) })
+	alertLabel      = textKind("label", `"failover_group"`, checkAlertLabel)
+	anyText         = kind{"text", `"…"`, func(v cty.Value) (any, *flaw) { return readString(v, `"…"`) }}
 )
 
 // The kinds that hold something else.

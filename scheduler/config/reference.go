@@ -28,7 +28,10 @@ var siteBlock = &block{
 		word: "listen", once: true, required: true, help: "where the server listens",
 		attributes: []attribute{
 			{name: "unix", kind: socket, required: true, help: "path of the unix socket for the command line"},
-			{name: "tcp", kind: listenAddress, help: "host and port for triggers, the API and the console; port 0 is any that is free; without it, nothing listens on the network"},
+			{name: "tcp", kind: listenAddress, help: "host and port for triggers and the API; port 0 is any that is free; without it, nothing listens on the network"},
+			{name: "token_file", kind: secretFile, help: "file that holds the bearer token of the API on tcp; without it, only triggers are served there"},
+			{name: "certificate_file", kind: certificateFile, help: "file with the certificate chain for TLS, in PEM; needed where tcp is not on loopback"},
+			{name: "key_file", kind: keyFile, help: "file with the certificate's key, in PEM"},
 		},
 	}},
 }

@@ -27,12 +27,9 @@ func (b *builder) build() {
 	s := &scheduler.Site{
 		Name:     site.name(),
 		StateDir: absolute(site, "state_dir"),
-		Listen:   scheduler.Listen{Unix: absolute(listen, "unix"), TCP: listen.text("tcp")},
+		Listen:   b.listen(listen),
 		Clusters: b.clusters(),
 		Rules:    b.rules(),
-	}
-	if len(s.Listen.Unix) > longestSocket {
-		b.wrong(listen, "unix", fmt.Sprintf("unix is a path of %d bytes", len(s.Listen.Unix)), fmt.Sprintf("write a path of %d at most: no system takes a longer one for a socket", longestSocket))
 	}
 	s.Networks = b.networks()
 	s.Isolated = b.isolated()

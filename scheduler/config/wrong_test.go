@@ -185,6 +185,11 @@ isolated`}},
 	{name: "address with a port by name", edits: []string{`"10.0.0.7:443"`, `"10.0.0.7:https"`}},
 	{name: "address without a host", edits: []string{`"10.0.0.7:443"`, `":443"`}},
 	{name: "listen address without a port", edits: []string{`"127.0.0.1:7780"`, `"127.0.0.1"`}},
+	{name: "listen on the network without a certificate", edits: []string{`"127.0.0.1:7780"`, `"10.0.0.7:7780"`}},
+	{name: "certificate without its key", edits: []string{`"127.0.0.1:7780"`, "\"127.0.0.1:7780\"\n    certificate_file = \"am.token\""}},
+	{name: "certificate that is not there", edits: []string{`"127.0.0.1:7780"`, "\"10.0.0.7:7780\"\n    certificate_file = \"no.pem\"\n    key_file = \"no.key\""}},
+	{name: "API token without tcp", edits: []string{`    tcp  = "127.0.0.1:7780"`, `    token_file = "am.token"`}},
+	{name: "API token that is not there", edits: []string{`"127.0.0.1:7780"`, "\"127.0.0.1:7780\"\n    token_file = \"no.token\""}},
 	{name: "listen address with a port too high", edits: []string{`"127.0.0.1:7780"`, `"127.0.0.1:77800"`}},
 
 	// The token.

@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hotspare/hotspare/scheduler/api"
@@ -29,7 +33,10 @@ func (s *Server) Serve(ctx context.Context, ready func(unix, tcp string)) error 
 			return errors.Join(fmt.Errorf("listen on %s: %w; change listen.tcp in the site block, or end what has it", address, err), unix.Close())
 		}
 		tcp = l.Addr().String()
-		servers, listeners = append(servers, newHTTP(s.TriggerHandler())), append(listeners, l)
+		if l, err = s.encrypt(l); err != nil {
+			return errors.Join(err, unix.Close())
+		}
+		servers, listeners = append(servers, newHTTP(s.NetworkHandler())), append(listeners, l)
 	}
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
@@ -49,6 +56,46 @@ func (s *Server) Serve(ctx context.Context, ready func(unix, tcp string)) error 
 		}
 	}
 	return err
+}
+
+// NetworkHandler serves what is served on TCP: triggers, each with its own token, and the
+// API with the site's token, where it has one.
+func (s *Server) NetworkHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/triggers/", s.TriggerHandler())
+	handler := api.Handler(s)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case s.site.Listen.Token == "":
+			api.Fail(w, &api.Error{Code: api.CodeDenied, Message: "the API is not served on the network", Next: "use the unix socket, or write token_file in the listen block"})
+		case !bears(r.Header.Get("Authorization"), s.site.Listen.Token):
+			api.Fail(w, &api.Error{Code: api.CodeDenied, Message: "the bearer token is not the site's", Next: "name the file that holds it: --token-file"})
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
+	return mux
+}
+
+// bears reports whether the header carries this token, in a time that does not tell how
+// much of it is right.
+func bears(authorization, token string) bool {
+	sent, ok := strings.CutPrefix(authorization, "Bearer ")
+	got, want := sha256.Sum256([]byte(sent)), sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && ok && token != ""
+}
+
+// encrypt wraps the listener in TLS where the site has a certificate.
+func (s *Server) encrypt(l net.Listener) (net.Listener, error) {
+	listen := s.site.Listen
+	if listen.CertFile == "" {
+		return l, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(listen.CertFile, listen.KeyFile)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: read certificate_file and key_file: %w", listen.TCP, err), l.Close())
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}), nil
 }
 
 func newHTTP(h http.Handler) *http.Server {

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"time"
@@ -41,8 +42,10 @@ type Env struct {
 	Login          func() string // the person's login name, empty where unknown
 	Version        string
 	Clock          Clock
-	// Connect gives the service behind a unix socket.
+	// Connect gives the service behind a unix socket, and Dial that at a URL: see
+	// [api.NewRemote].
 	Connect func(socket string) api.Service
+	Dial    func(address, token string, roots *x509.CertPool) (api.Service, error)
 	// Serve runs the server until the context ends.
 	Serve func(ctx context.Context, opts ServeOptions) error
 	// Schema gives the schema of a driver's config block; fs.ErrNotExist where the driver is
@@ -96,10 +99,17 @@ type app struct {
 	Env
 	serve  func(context.Context, ServeOptions) error
 	socket string
+	remote remote
 	output outputFormat
 }
 
-func (a *app) service() api.Service { return a.Connect(a.socket) }
+// service gives the server that the command was told of.
+func (a *app) service() api.Service {
+	if a.remote.service != nil {
+		return a.remote.service
+	}
+	return a.Connect(a.socket)
+}
 
 // page is where people read.
 func (a *app) page() *render.Page {

@@ -40,6 +40,7 @@ while waiting (the run goes on at the server).`,
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
 	flags.StringVar(&a.socket, "socket", cmp.Or(a.Getenv("HOTSPARE_SOCKET"), DefaultSocket), "unix `PATH` of the server ($HOTSPARE_SOCKET)")
+	a.remoteFlags(root)
 	flags.VarP(&a.output, "output", "o", "how to write: table or json")
 	root.AddGroup(&cobra.Group{ID: "look", Title: "Look (changes nothing):"}, &cobra.Group{ID: "lend", Title: "Lend:"},
 		&cobra.Group{ID: "disaster", Title: "Disaster:"}, &cobra.Group{ID: "server", Title: "Server:"})

@@ -114,6 +114,16 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
+// edit changes the site's file.
+func (s *site) edit(old, now string) {
+	s.Helper()
+	data, err := os.ReadFile(filepath.Join(s.dir, "site.hcl"))
+	if err != nil || !strings.Contains(string(data), old) {
+		s.Fatalf("site.hcl has no %q: %v", old, err)
+	}
+	s.write("site.hcl", strings.Replace(string(data), old, now, 1))
+}
+
 func (s *site) write(name, text string) {
 	s.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
