@@ -141,7 +141,7 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 	if a.begun {
 		return false, nil
 	}
-	found, goal, gone, err := a.look(driver)
+	found, goal, over, err := a.look(driver)
 	if err != nil {
 		return false, err
 	}
@@ -150,32 +150,38 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 		return true, err
 	}
 	a.begun, a.expected, a.goal = true, expected, goal
-	if gone {
-		return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, found, "it was never made")
+	if over != "" {
+		return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, found, over)
 	}
 	return false, nil
 }
 
 // look gives the goal as a value. Where the journal does not know yet what stands it
 // observes that too: the value found must be durable before the change.
-// gone: the VM that is to go off was never made.
-func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal drivers.Value, gone bool, err error) {
-	p := a.step.Property
+// over says why nothing is to be done: the VM that is to go off was never made, or a later
+// run has gone beyond this step.
+func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal drivers.Value, over string, err error) {
+	p, by := a.step.Property, ""
 	known, first, made := false, false, false
 	a.opts.Journal.View(func(s *scheduler.State) {
 		stack := s.Stacks[p]
 		first = stack == nil || stack.Stands == nil
 		made = p.Name != drivers.Presence && s.Stacks.IsMade(p)
 		goal, known = s.Stacks.Resolve(p, a.step.Goal)
+		by = s.Superseded(s.Runs[a.run], a.step)
 	})
+	if by != "" {
+		value, err := driver.Observe(a.ctx, p)
+		return &value, value, "run " + by + " has gone beyond this", err
+	}
 	if first {
 		value, err := driver.Observe(a.ctx, p)
 		switch {
 		case err == nil:
 		case drivers.KindOf(err) == drivers.NotFound && made && a.step.TurnsOff():
-			value, gone = drivers.Value{Text: drivers.Off}, true
+			value, over = drivers.Value{Text: drivers.Off}, "it was never made"
 		default:
-			return nil, goal, false, err
+			return nil, goal, "", err
 		}
 		found = &value
 		if !known && a.step.Goal.Found {
@@ -183,11 +189,11 @@ func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal driver
 		}
 	}
 	if !known {
-		return nil, goal, false, &drivers.Error{Kind: drivers.NotFound, Op: "resolve the goal of", Object: p.Label(),
+		return nil, goal, "", &drivers.Error{Kind: drivers.NotFound, Op: "resolve the goal of", Object: p.Label(),
 			Cause: fmt.Errorf("%s is not known: the step that makes it was skipped, or gave no such thing", a.step.Goal.Text()),
 			Next:  "skip this step with a reason, or revert"}
 	}
-	return found, goal, gone, nil
+	return found, goal, over, nil
 }
 
 // grace is how long the guest may still take. One deadline holds for all guests of a run
