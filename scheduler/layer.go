@@ -116,7 +116,15 @@ func (s *Stack) Uncertain() bool { return len(s.InFlight) > 0 }
 
 // MayBe reports whether this text may stand at the site, as far as is known.
 func (s *Stack) MayBe(text string) bool {
-	return slices.ContainsFunc(s.Expected(), func(v drivers.Value) bool { return v.Text == text })
+	if s.Stands != nil && s.Stands.Text == text {
+		return true
+	}
+	for i := range s.InFlight {
+		if s.InFlight[i].Text == text {
+			return true
+		}
+	}
+	return false
 }
 
 // begin adds a goal to those in flight, once.

@@ -99,15 +99,14 @@ func (s Stacks) SpecOf(p drivers.Property) *drivers.VMSpec {
 	if presence == nil || p.Kind != drivers.VM {
 		return nil
 	}
-	var goals []drivers.Value
 	for _, layer := range presence.Layers {
-		if layer.Goal.Value != nil {
-			goals = append(goals, *layer.Goal.Value)
+		if v := layer.Goal.Value; v != nil && v.Spec != nil && v.Spec.VM != nil {
+			return v.Spec.VM
 		}
 	}
-	for _, goal := range append(goals, presence.Expected()...) {
-		if goal.Spec != nil && goal.Spec.VM != nil {
-			return goal.Spec.VM
+	for _, v := range presence.Expected() {
+		if v.Spec != nil && v.Spec.VM != nil {
+			return v.Spec.VM
 		}
 	}
 	return nil

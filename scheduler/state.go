@@ -213,4 +213,23 @@ type Snapshot struct {
 	Inventory Inventory
 	Drivers   map[string]drivers.Description // by cluster
 	Usual     func(p drivers.Property, to string) time.Duration
+
+	byTarget map[drivers.Property][]drivers.Property // see OfTarget
+	indexed  *State                                  // that byTarget was made of
+}
+
+// OfTarget lists the properties of p's target that have a stack, sorted, as
+// [Stacks.OfTarget] does, but looks at all stacks once only. It is for one goroutine.
+func (s *Snapshot) OfTarget(p drivers.Property) []drivers.Property {
+	if s.indexed != s.State {
+		s.indexed, s.byTarget = s.State, make(map[drivers.Property][]drivers.Property, len(s.State.Stacks))
+		for other := range s.State.Stacks {
+			target := other.On("", "")
+			s.byTarget[target] = append(s.byTarget[target], other)
+		}
+		for _, all := range s.byTarget {
+			SortProperties(all)
+		}
+	}
+	return s.byTarget[p.On("", "")]
 }

@@ -116,8 +116,11 @@ func uses(snap *scheduler.Snapshot) []placedUse {
 		}
 	}
 	for p := range snap.State.Stacks {
+		if p.Name != drivers.Presence {
+			continue
+		}
 		spec := snap.State.Stacks.SpecOf(p)
-		if p.Name != drivers.Presence || spec == nil || listed(snap, p) {
+		if spec == nil || listed(snap, p) {
 			continue
 		}
 		add(Use{VM: p.On(drivers.Power, ""), Name: spec.Name,

@@ -66,7 +66,7 @@ func (g *groupAt) mapped() error {
 func (b *builder) reclaim(g *groupAt) {
 	must, needs := map[string]string{}, []place.Need(nil)
 	for _, vm := range g.vms {
-		for _, id := range workspacesOn(b.snap.State, vm.power) {
+		for _, id := range workspacesOn(b.snap, vm.power) {
 			must[id] = fmt.Sprintf("a copy of %s on its standby VMs", g.Name)
 		}
 		if b.look(vm.power).standsOn && b.userOf(vm.power) == nobody {
@@ -93,7 +93,7 @@ func (b *builder) reclaim(g *groupAt) {
 	}
 	for _, vm := range g.vms {
 		b.put(vm.power, holder, scheduler.Literal(drivers.Off))
-		for _, p := range b.snap.State.Stacks.OfTarget(vm.power) {
+		for _, p := range b.snap.OfTarget(vm.power) {
 			if p.Name == drivers.Disk || p.Name == drivers.NIC {
 				b.put(p, holder, scheduler.FoundGoal)
 			}
@@ -103,9 +103,10 @@ func (b *builder) reclaim(g *groupAt) {
 }
 
 // workspacesOn lists the workspaces that have a layer on a property of the VM.
-func workspacesOn(state *scheduler.State, power drivers.Property) []string {
+func workspacesOn(snap *scheduler.Snapshot, power drivers.Property) []string {
+	state := snap.State
 	var ids []string
-	for _, p := range state.Stacks.OfTarget(power) {
+	for _, p := range snap.OfTarget(power) {
 		for _, layer := range state.Stacks[p].Layers {
 			if id := string(layer.Holder); state.Workspaces[id] != nil && !slices.Contains(ids, id) {
 				ids = append(ids, id)

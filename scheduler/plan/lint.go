@@ -211,7 +211,7 @@ func (l *linter) preemption() {
 	must, victims := map[string]string{}, []string(nil)
 	for _, claim := range l.plan.Claims {
 		needs = append(needs, place.Need{VM: claim.VM, Name: claim.Name, Cluster: claim.VM.Cluster, Host: claim.Host, Size: claim.Size})
-		for _, id := range workspacesOn(l.snap.State, claim.VM) {
+		for _, id := range workspacesOn(l.snap, claim.VM) {
 			must[id] = ""
 		}
 	}

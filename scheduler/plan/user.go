@@ -26,7 +26,7 @@ func (b *builder) userOf(power drivers.Property) user {
 	if stacks.IsMade(power) {
 		return workspace
 	}
-	for _, p := range stacks.OfTarget(power) {
+	for _, p := range b.snap.OfTarget(power) {
 		if p.Name != drivers.Disk {
 			continue
 		}
