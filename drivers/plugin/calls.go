@@ -21,22 +21,53 @@ func (s *Supervisor) running(ctx context.Context, op string, unconfigured bool) 
 		if status.State == Ready || unconfigured && p != nil {
 			return p, nil
 		}
-		gaveUp := status.State == Closed
-		if !gaveUp {
-			select {
-			case <-changed:
-				continue
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-patience.C:
+		failure := &drivers.Error{Kind: drivers.Unavailable, Op: op + " by", Object: "driver " + s.config.Binary, Cause: fmt.Errorf("it is %s", status.State)}
+		switch status.State {
+		case Closed:
+			return nil, failure
+		case Held:
+			failure.Cause = status.LastError
+			if held := (*drivers.Error)(nil); errors.As(status.LastError, &held) {
+				failure.Cause, failure.Next = held.Cause, held.Next
 			}
+			return nil, failure
 		}
-		cause := fmt.Errorf("the driver is %s", status.State)
-		if status.LastError != nil && !gaveUp {
-			cause = fmt.Errorf("the driver is %s: %w", status.State, status.LastError)
+		select {
+		case <-changed:
+			continue
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-patience.C:
 		}
-		return nil, &drivers.Error{Kind: drivers.Unavailable, Op: op, Object: "driver " + s.config.Binary, Cause: cause}
+		if status.LastError != nil {
+			failure.Cause = fmt.Errorf("it is %s: %w", status.State, status.LastError)
+		}
+		return nil, failure
 	}
+}
+
+// outcome notes what a call to a process proves, and gives its error: why the process
+// ended, where that is what broke the call off.
+func (s *Supervisor) outcome(p *Process, err error) error {
+	if err == nil {
+		s.mu.Lock()
+		s.status.Proven = time.Now()
+		s.mu.Unlock()
+		return nil
+	}
+	var e *drivers.Error
+	if why := p.Err(); why != nil && errors.As(err, &e) && e.Kind == drivers.Unavailable && e.Next == "" {
+		return &drivers.Error{Kind: drivers.Unavailable, Op: e.Op, Object: e.Object, Cause: fmt.Errorf("the driver failed: %w", why)}
+	}
+	return err
+}
+
+// work is outcome for a call that does what drivers are for.
+func (s *Supervisor) work(p *Process, err error) error {
+	if err == nil {
+		p.worked.Store(true)
+	}
+	return s.outcome(p, err)
 }
 
 // Describe is [drivers.Driver]'s.
@@ -45,33 +76,12 @@ func (s *Supervisor) Describe(ctx context.Context) (drivers.Description, error) 
 	if err != nil {
 		return drivers.Description{}, err
 	}
-	return p.Describe(ctx)
-}
-
-// Configure is [drivers.Driver]'s. The configuration that succeeded last is given to
-// each process that is launched again.
-func (s *Supervisor) Configure(ctx context.Context, c drivers.Configuration) error {
-	select {
-	case s.configuring <- struct{}{}:
-		defer func() { <-s.configuring }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	p, err := s.running(ctx, "configure", true)
+	d, err := p.Describe(ctx)
 	if err != nil {
-		return err
+		return d, s.outcome(p, err)
 	}
-	if err := p.Configure(ctx, c); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.configuration = &c
-	current := s.process == p
-	s.mu.Unlock()
-	if current {
-		s.set(p, Ready, nil)
-	}
-	return nil
+	s.alive(p) // one without a configuration is not ready
+	return d, nil
 }
 
 // Health is [drivers.Driver]'s. It outlives the driver's process: while there is none it
@@ -86,7 +96,12 @@ func (s *Supervisor) Health(ctx context.Context, report func(drivers.Health) err
 		start := time.Now()
 		p, err := s.running(ctx, "health", false)
 		if err == nil {
-			err = p.Health(ctx, relay)
+			err = s.outcome(p, p.Health(ctx, func(h drivers.Health) error {
+				if h.OK {
+					s.alive(p)
+				}
+				return relay(h)
+			}))
 		}
 		switch {
 		case refused != nil:
@@ -101,10 +116,33 @@ func (s *Supervisor) Health(ctx context.Context, report func(drivers.Health) err
 		if err := relay(drivers.Health{At: time.Now(), Took: time.Since(start), Error: err.Error()}); err != nil {
 			return err
 		}
-		if err := pause(ctx, s.config.BackoffFirst); err != nil {
+		if err := s.nextTry(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// nextTry waits until a call has a chance again: a little while, and, where the driver is
+// held, until something changes, or it is time to report that again.
+func (s *Supervisor) nextTry(ctx context.Context) error {
+	s.mu.Lock()
+	held, changed := s.status.State == Held, s.changed
+	s.mu.Unlock()
+	wait := s.config.BackoffFirst
+	if held {
+		wait = max(wait, s.config.Patience)
+	} else {
+		changed = nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // Inventory is [drivers.Driver]'s.
@@ -113,7 +151,7 @@ func (s *Supervisor) Inventory(ctx context.Context, request drivers.InventoryReq
 	if err != nil {
 		return err
 	}
-	return p.Inventory(ctx, request, item)
+	return s.work(p, p.Inventory(ctx, request, item))
 }
 
 // Observe is [drivers.Driver]'s.
@@ -122,7 +160,8 @@ func (s *Supervisor) Observe(ctx context.Context, property drivers.Property) (dr
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	return p.Observe(ctx, property)
+	v, err := p.Observe(ctx, property)
+	return v, s.work(p, err)
 }
 
 // Apply is [drivers.Driver]'s.
@@ -131,5 +170,6 @@ func (s *Supervisor) Apply(ctx context.Context, c drivers.Change, progress func(
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	return p.Apply(ctx, c, progress)
+	v, err := p.Apply(ctx, c, progress)
+	return v, s.work(p, err)
 }

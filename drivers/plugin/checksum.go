@@ -17,10 +17,10 @@ func readChecksum(binary string) ([]byte, error) {
 	path := ChecksumFile(binary)
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the checksum of driver %s: %w; run make build, which writes it", binary, err)
+		return nil, fmt.Errorf("read the checksum: %w", err)
 	}
 	wrong := func(why string) error {
-		return fmt.Errorf("read the checksum of driver %s: %s %s; run make build, which writes it anew", binary, path, why)
+		return fmt.Errorf("read the checksum: %s %s", path, why)
 	}
 	fields := strings.Fields(string(data))
 	if len(fields) == 0 {

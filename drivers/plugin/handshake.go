@@ -32,10 +32,7 @@ type glue struct {
 }
 
 // connection is what the launching side has of a running driver.
-type connection struct {
-	conn *grpc.ClientConn
-	gone <-chan struct{} // closed when the process has exited
-}
+type connection struct{ conn *grpc.ClientConn }
 
 func (g *glue) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
 	if g.driver == nil {
@@ -45,6 +42,6 @@ func (g *glue) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
 	return nil
 }
 
-func (g *glue) GRPCClient(ctx context.Context, _ *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return &connection{conn: conn, gone: ctx.Done()}, nil
+func (g *glue) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return &connection{conn}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,8 +38,8 @@ func TestMain(m *testing.M) {
 		plugin.Serve(&odd{contract: drivers.ContractVersion})
 	case "launcher":
 		launch()
-	case "silent":
-		time.Sleep(time.Hour)
+	default:
+		misbehave(os.Getenv(serveVariable))
 	}
 }
 
@@ -106,7 +107,7 @@ func (o *odd) Inventory(_ context.Context, _ drivers.InventoryRequest, item func
 }
 
 // binary gives a copy of the test binary with its checksum beside it.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -128,7 +129,7 @@ func binary(t *testing.T) string {
 }
 
 // config is for a driver process of one mode, whose signs of life are asked for often.
-func config(t *testing.T, mode string) plugin.Config {
+func config(t testing.TB, mode string) plugin.Config {
 	temp, err := os.MkdirTemp("", "hs")
 	if err != nil {
 		t.Fatal(err)
@@ -178,4 +179,13 @@ func kill(t *testing.T, pid int, signal syscall.Signal) {
 	if err := syscall.Kill(pid, signal); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -21,7 +21,7 @@ func vmProperty(target string) drivers.Property {
 	return drivers.Property{Cluster: "c1", Kind: drivers.VM, Target: target, Name: drivers.Power}
 }
 
-func supervise(t *testing.T, c plugin.Config) *plugin.Supervisor {
+func supervise(t testing.TB, c plugin.Config) *plugin.Supervisor {
 	t.Helper()
 	s, err := plugin.Supervise(t.Context(), c)
 	if err != nil {
@@ -210,38 +210,6 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	if _, err := s.Describe(t.Context()); drivers.KindOf(err) != drivers.Unavailable || s.Status().State != plugin.Closed {
 		t.Fatal(err, s.Status())
-	}
-}
-
-func TestWhatIsNotLaunched(t *testing.T) {
-	for name, test := range map[string]struct {
-		mode    string
-		prepare func(t *testing.T, binary string) error
-		want    string
-	}{
-		"no checksum":      {"sim", func(_ *testing.T, b string) error { return os.Remove(plugin.ChecksumFile(b)) }, "make build"},
-		"another checksum": {"sim", func(_ *testing.T, b string) error { return os.WriteFile(b, []byte("changed"), 0o700) }, "make build"},
-		"garbage for a checksum": {"sim", func(_ *testing.T, b string) error {
-			return os.WriteFile(plugin.ChecksumFile(b), []byte("garbage"), 0o600)
-		}, "make build"},
-		"another contract": {"old", nil, "contract version 2, this hotspare is of 1"},
-		"no handshake":     {"silent", nil, "timeout while waiting for plugin to start"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := config(t, test.mode)
-			if test.mode == "silent" {
-				c.StartTimeout = 300 * time.Millisecond
-			}
-			if test.prepare != nil {
-				if err := test.prepare(t, c.Binary); err != nil {
-					t.Fatal(err)
-				}
-			}
-			_, err := plugin.Supervise(t.Context(), c)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Fatalf("want %q, got %v", test.want, err)
-			}
-		})
 	}
 }
 

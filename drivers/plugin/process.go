@@ -2,56 +2,21 @@ package plugin
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/hotspare/hotspare/drivers"
 )
-
-// Config says how a driver's process is run. Only Binary must be given.
-type Config struct {
-	Binary string       // path of the driver's binary
-	Logger *slog.Logger // gets what the process logs; nil: slog's default
-	// TempDir takes a folder for each launch, with the socket; empty: the system's. A
-	// socket's path must be shorter than 108 bytes.
-	TempDir      string
-	Env          []string      // "KEY=value" for the process, beside PATH; it inherits nothing else
-	StartTimeout time.Duration // 0: 10 s
-	PingEvery    time.Duration // how often the process is asked for a sign of life; 0: 2 s
-	PingTimeout  time.Duration // without one for so long it is killed; 0: 5 s
-	BackoffFirst time.Duration // before the first relaunch, doubled for each that follows; 0: 50 ms
-	BackoffMost  time.Duration // 0: 30 s
-	// Patience is how long a call waits for a driver that is being launched again, before
-	// it fails as Unavailable. 0: 2 s
-	Patience time.Duration
-}
-
-func (c Config) withDefaults() Config {
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	for field, fallback := range map[*time.Duration]time.Duration{
-		&c.StartTimeout: 10 * time.Second, &c.PingEvery: 2 * time.Second, &c.PingTimeout: 5 * time.Second,
-		&c.BackoffFirst: 50 * time.Millisecond, &c.BackoffMost: 30 * time.Second, &c.Patience: 2 * time.Second,
-	} {
-		if *field <= 0 {
-			*field = fallback
-		}
-	}
-	return c
-}
 
 // killWait bounds the time that the end of a killed process is waited for.
 const killWait = 5 * time.Second
@@ -60,163 +25,59 @@ const killWait = 5 * time.Second
 type Process struct {
 	drivers.Driver // over the process's socket
 
-	config Config
-	client *goplugin.Client
-	cmd    *exec.Cmd
-	folder string
-	conn   *grpc.ClientConn
-	gone   <-chan struct{}
+	config      Config
+	client      *goplugin.Client
+	runner      *runner
+	folder      string
+	conn        *grpc.ClientConn
+	description drivers.Description
+	worked      atomic.Bool // an inventory, observe or apply succeeded
 
-	kill   sync.Once
-	done   chan struct{}
-	mu     sync.Mutex
-	reason error // why it was killed
+	started    chan struct{} // closed when start has returned
+	startError error         // what it returned
+	kill       sync.Once
+	done       chan struct{}
+	mu         sync.Mutex
+	reason     error // why it was killed
 }
 
-// Launch starts a driver's process, verifies its checksum and its contract, and asks it
-// for signs of life until it ends. The caller ends it with Kill.
-func Launch(ctx context.Context, config Config) (*Process, error) {
-	config = config.withDefaults()
-	fail := func(err error) error {
-		return &drivers.Error{Kind: drivers.Unavailable, Op: "launch driver", Object: config.Binary, Cause: err, Next: "look at the driver's log"}
-	}
-	binary, err := filepath.Abs(config.Binary)
-	if err != nil {
-		return nil, fail(err)
-	}
-	sum, err := readChecksum(binary)
-	if err != nil {
-		return nil, &drivers.Error{Kind: drivers.Refused, Op: "launch driver", Object: config.Binary, Cause: err}
-	}
-	p, err := prepare(config, binary, sum)
-	if err != nil {
-		return nil, fail(err)
-	}
-	started := make(chan error, 1)
-	go func() { started <- p.start() }()
-	select {
-	case err = <-started:
-	case <-ctx.Done():
-		// Starting cannot be broken off, and ends by its own timeout.
-		go func() { <-started; p.Kill(ctx.Err()) }()
-		return nil, ctx.Err()
-	}
-	if err == nil {
-		err = p.checkContract(ctx)
-	}
-	if err != nil {
-		p.Kill(err)
-		if errors.Is(err, goplugin.ErrChecksumsDoNotMatch) {
-			return nil, &drivers.Error{
-				Kind: drivers.Refused, Op: "launch driver", Object: config.Binary, Cause: fmt.Errorf("its SHA-256 is not the one in %s", ChecksumFile(binary)),
-				Next: "run make build, or install the driver again",
-			}
-		}
-		var e *drivers.Error
-		if errors.As(err, &e) {
-			return nil, e
-		}
-		return nil, fail(err)
-	}
-	go p.watch()
-	return p, nil
-}
-
-func prepare(config Config, binary string, sum []byte) (*Process, error) {
-	folder, err := os.MkdirTemp(config.TempDir, "driver")
-	if err != nil {
-		return nil, err
-	}
-	if longest := len(folder) + len("/plugin4294967295"); longest >= 108 {
-		os.Remove(folder)
-		return nil, fmt.Errorf("the socket's path in %s would have %d bytes, and 107 are possible: choose a shorter temporary folder", folder, longest)
-	}
-	cmd := exec.Command(binary)
-	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "TMPDIR=" + folder, goplugin.EnvUnixSocketDir + "=" + folder,
-	}, config.Env...)
-	// A group of its own: whatever the driver starts is killed with it, and a Ctrl-C at
-	// the terminal reaches the launcher alone.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p := &Process{config: config, cmd: cmd, folder: folder, done: make(chan struct{})}
-	p.client = goplugin.NewClient(&goplugin.ClientConfig{
-		HandshakeConfig:  handshake(),
-		Plugins:          goplugin.PluginSet{dispensed: &glue{}},
-		Cmd:              cmd,
-		SecureConfig:     &goplugin.SecureConfig{Checksum: sum, Hash: sha256.New()},
-		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		AutoMTLS:         true,
-		SkipHostEnv:      true,
-		StartTimeout:     config.StartTimeout,
-		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: folder},
-		Logger:           hclogTo(config.Logger),
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(maxMessageBytes), grpc.MaxCallSendMsgSize(maxMessageBytes),
-		)},
-	})
-	return p, nil
-}
-
-func (p *Process) start() error {
-	if _, err := p.client.Start(); err != nil {
-		return err
-	}
-	protocol, err := p.client.Client()
-	if err != nil {
-		return err
-	}
-	raw, err := protocol.Dispense(dispensed)
-	if err != nil {
-		return err
-	}
-	c := raw.(*connection) // the only thing that glue gives
-	p.conn, p.gone, p.Driver = c.conn, c.gone, NewProxy(c.conn)
-	return nil
-}
-
-func (p *Process) checkContract(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.config.StartTimeout)
-	defer cancel()
-	d, err := p.Describe(ctx)
-	if err != nil {
-		return err
-	}
-	if d.Contract != drivers.ContractVersion {
-		return &drivers.Error{
-			Kind: drivers.Refused, Op: "launch driver", Object: p.config.Binary,
-			Cause: fmt.Errorf("it is of contract version %d, this hotspare is of %d", d.Contract, drivers.ContractVersion),
-			Next:  "install the driver that came with this hotspare",
-		}
-	}
-	return nil
-}
-
-// watch kills the process when it gives no sign of life: one that hangs is never noticed
-// otherwise, and calls to it would wait for ever.
-func (p *Process) watch() {
+// watch kills the process when it gives no sign of life for PingTimeout: one that hangs
+// is never noticed otherwise, and calls to it would wait for ever.
+func (p *Process) watch(alive func(*Process)) {
 	ticks := time.NewTicker(p.config.PingEvery)
 	defer ticks.Stop()
 	for {
 		select {
-		case <-p.gone:
-			p.Kill(errors.New("the process ended by itself"))
+		case <-p.runner.exited:
+			p.Kill(p.runner.ending())
 			return
 		case <-p.done:
 			return
 		case <-ticks.C:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), p.config.PingTimeout)
+		// One that hangs right after its last answer has hung for PingEvery already.
+		ctx, cancel := context.WithTimeout(context.Background(), p.config.PingTimeout-p.config.PingEvery)
 		_, err := grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
 		cancel()
-		if err != nil {
-			p.Kill(fmt.Errorf("no sign of life: %w", err))
+		switch {
+		case err == nil:
+			alive(p)
+		case status.Code(err) == codes.DeadlineExceeded:
+			p.Kill(fmt.Errorf("its process hung: no sign of life for %s; it was killed", p.config.PingTimeout))
 			return
+		default:
+			// The connection ends a moment before the process does.
+			select {
+			case <-p.runner.exited:
+			case <-time.After(drainTime):
+				p.Kill(fmt.Errorf("its process takes no calls: %s; it was killed", status.Convert(err).Message()))
+			}
 		}
 	}
 }
 
 // PID gives the process's id.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.runner.PID() }
 
 // Done is closed when the process has ended, or was killed.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -235,20 +96,29 @@ func (p *Process) Kill(reason error) {
 		p.mu.Lock()
 		p.reason = reason
 		p.mu.Unlock()
-		if p.cmd.Process != nil {
-			// The group first, while its leader still keeps the id from being given anew.
-			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may be gone already
-			_ = p.cmd.Process.Kill()                              // likewise
-		}
-		ended := make(chan struct{})
-		// go-plugin's own Kill has no limit of time, and is needed to reap the process.
-		go func() { defer close(ended); p.client.Kill(); _ = os.RemoveAll(p.folder) }()
+		ended := make(chan error, 1)
+		go func() { ended <- p.end() }()
 		select {
-		case <-ended:
+		case err := <-ended:
+			if err != nil {
+				p.config.Logger.Warn("a killed driver left something behind", "driver", p.config.Binary, "error", err)
+			}
 		case <-time.After(killWait):
-			p.config.Logger.Warn("the end of a killed driver takes long", "driver", p.config.Binary)
+			p.config.Logger.Warn("the end of a killed driver takes long", "driver", p.config.Binary, "pid", p.PID())
 		}
 		close(p.done)
 	})
 	<-p.done
+}
+
+// end kills by id before anything else: go-plugin asks a process to shut down, and waits
+// for the answer of one that hangs without any limit.
+func (p *Process) end() error {
+	killed := p.runner.Kill(context.Background())
+	<-p.started // a start that is under way fails now
+	p.client.Kill()
+	if p.conn != nil {
+		_ = p.conn.Close() // it may be closed already
+	}
+	return errors.Join(killed, os.RemoveAll(p.folder))
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -30,11 +31,15 @@ func Serve(d drivers.Driver) {
 }
 
 // exitWithParent ends this process when the one that launched it is gone: nobody could
-// call it any more, and it must not go on working on the site.
+// call it any more, and it must not go on working on the site. What this process started
+// ends with it, where the launcher gave it a group of its own.
 func exitWithParent(parent int, every time.Duration) {
 	for range time.Tick(every) {
 		if os.Getppid() != parent {
 			slog.Error("the process that launched this driver is gone")
+			if syscall.Getpgrp() == os.Getpid() {
+				_ = syscall.Kill(0, syscall.SIGKILL) // and what cannot be killed ends below
+			}
 			os.Exit(1)
 		}
 	}
