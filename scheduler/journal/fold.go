@@ -19,8 +19,12 @@ func illegal(format string, args ...any) error {
 }
 
 // Fold applies one record to the state, or rejects it and leaves the state as it was. It
-// depends on nothing but its arguments.
+// depends on nothing but its arguments, and takes any record: also one that no hotspare
+// has written.
 func Fold(s *scheduler.State, r *Record) error {
+	if n := r.facts(); n != 1 {
+		return illegal("record %d says %d things, not one", r.Seq, n)
+	}
 	switch {
 	case r.WorkspaceRequested != nil:
 		return foldRequested(s, r.WorkspaceRequested)
@@ -36,18 +40,19 @@ func Fold(s *scheduler.State, r *Record) error {
 		return foldRetried(s, r.StepRetried)
 	case r.RunEnded != nil:
 		return foldRunEnded(s, r.At, r.RunEnded.Run)
-	case r.AlertSeen != nil:
+	default:
 		s.Alerts[r.AlertSeen.Key] = r.At
 		return nil
-	default:
-		return illegal("record %d says nothing", r.Seq)
 	}
 }
 
 func foldRequested(s *scheduler.State, r *WorkspaceRequested) error {
 	w := r.Workspace
 	if w.ID != s.NextWorkspace() {
-		return illegal("workspace %s is not the next one", w.ID)
+		return illegal("workspace %q is not the next one", w.ID)
+	}
+	if !w.Admitted.IsZero() || w.Gone {
+		return illegal("workspace %s is asked for, and was admitted or is gone", w.ID)
 	}
 	s.LastWorkspace = number(w.ID)
 	s.Workspaces[w.ID] = &w
@@ -73,16 +78,8 @@ func foldNoted(s *scheduler.State, at time.Time, r *WorkspaceNoted) error {
 }
 
 func foldAccepted(s *scheduler.State, at time.Time, p *scheduler.Plan) error {
-	if p.Run != s.NextRun() {
-		return illegal("plan %s was made for another moment", p.Run)
-	}
-	for _, id := range p.TakesOver {
-		if run := s.Runs[id]; run == nil || run.State != scheduler.Running {
-			return illegal("run %s cannot be taken over: it does not run", id)
-		}
-	}
-	if p.Workspace != "" && s.Workspaces[p.Workspace] == nil {
-		return illegal("workspace %s is not there", p.Workspace)
+	if err := legalPlan(s, p); err != nil {
+		return err
 	}
 	run := &scheduler.Run{ID: p.Run, Plan: p, State: scheduler.Running, Accepted: at}
 	for range p.Steps {
@@ -96,6 +93,7 @@ func foldAccepted(s *scheduler.State, at time.Time, p *scheduler.Plan) error {
 	s.Runs[p.Run] = run
 	s.Stacks.Accept(p)
 	foldWorkspaces(s, at, p)
+	forget(s)
 	return nil
 }
 
@@ -179,6 +177,8 @@ func foldBegun(s *scheduler.State, at time.Time, r *StepBegun) error {
 		return illegal("step %d of run %s waits for others", r.Step, run.ID)
 	case step.IsChange() != (r.Goal != nil):
 		return illegal("step %d of run %s: a change has a goal, a check has none", r.Step, run.ID)
+	case step.IsChange() && r.Found == nil && !stands(s, step.Property):
+		return illegal("step %d of run %s: nobody knows what stands, and nobody has looked", r.Step, run.ID)
 	}
 	if sr.State == scheduler.Pending && sr.Began.IsZero() {
 		sr.Began = at
@@ -192,35 +192,57 @@ func foldBegun(s *scheduler.State, at time.Time, r *StepBegun) error {
 	return nil
 }
 
+// stands reports whether it is known what stands of a property.
+func stands(s *scheduler.State, p drivers.Property) bool {
+	stack := s.Stacks[p]
+	return stack != nil && stack.Stands != nil
+}
+
 func foldEnded(s *scheduler.State, at time.Time, r *StepEnded) error {
 	run, step, sr, err := find(s, r.Run, r.Step)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case sr.State.Over():
-		return illegal("step %d of run %s is %s already", r.Step, run.ID, sr.State)
-	case r.State == scheduler.StepDone && sr.State != scheduler.Intent:
-		return illegal("step %d of run %s was not begun", r.Step, run.ID)
-	case r.State == scheduler.StepSkipped && sr.State != scheduler.StepHeld:
-		return illegal("step %d of run %s is %s: only a held step can be skipped", r.Step, run.ID, sr.State)
-	case r.State != scheduler.StepDone && r.State != scheduler.StepHeld && r.State != scheduler.StepSkipped:
-		return illegal("a step does not end as %q", r.State)
-	case run.State == scheduler.TakenOver && r.State != scheduler.StepDone:
-		return illegal("run %s was taken over: its plan is another run's now", run.ID)
-	case step.IsChange() && r.State == scheduler.StepDone && r.Stands == nil:
-		return illegal("step %d of run %s is done, and nobody says what stands", r.Step, run.ID)
+	}
+	if err := legalEnd(s, run, step, sr, r); err != nil {
+		return err
 	}
 	sr.State, sr.Ended, sr.Note, sr.Found = r.State, at, r.Note, r.Found
-	if !step.IsChange() || r.Stands == nil {
-		return nil
-	}
-	if r.State == scheduler.StepDone {
+	switch {
+	case !step.IsChange() || r.Stands == nil:
+	case r.State == scheduler.StepDone:
 		keep(s, at, run, step, *r.Stands)
 		s.Stacks.Finish(step.Property, *r.Stands)
-	} else {
+	default:
 		s.Stacks.Observed(step.Property, *r.Stands)
 	}
 	return nil
+}
+
+// legalEnd says why a step cannot end so. A step is done without a change, and without a
+// begin, only where a later run has gone beyond it.
+func legalEnd(s *scheduler.State, run *scheduler.Run, step *scheduler.Step, sr *scheduler.StepRun, r *StepEnded) error {
+	done := r.State == scheduler.StepDone
+	switch {
+	case sr.State.Over():
+		return illegal("step %d of run %s is %s already", r.Step, run.ID, sr.State)
+	case run.State == scheduler.TakenOver && !done:
+		return illegal("run %s was taken over: its plan is another run's now", run.ID)
+	case r.State == scheduler.StepSkipped && sr.State != scheduler.StepHeld:
+		return illegal("step %d of run %s is %s: only a held step can be skipped", r.Step, run.ID, sr.State)
+	case r.State == scheduler.StepHeld && (sr.State == scheduler.StepHeld || r.Stands != nil):
+		return illegal("step %d of run %s is held already, or says what stands", r.Step, run.ID)
+	case r.State == scheduler.StepHeld, r.State == scheduler.StepSkipped:
+		return nil
+	case !done:
+		return illegal("a step does not end as %q", r.State)
+	case sr.State == scheduler.Intent && (!step.IsChange() || r.Stands != nil):
+		return nil
+	case sr.State != scheduler.StepHeld && r.Stands == nil && s.Superseded(run, step) != "":
+		return nil
+	case sr.State != scheduler.Intent:
+		return illegal("step %d of run %s was not begun", r.Step, run.ID)
+	}
+	return illegal("step %d of run %s is done, and nobody says what stands", r.Step, run.ID)
 }
 
 // keep remembers the writes that a demotion left, by name, and forgets those that a
@@ -279,6 +301,7 @@ func foldRunEnded(s *scheduler.State, at time.Time, id string) error {
 	if w := s.Workspaces[run.Plan.Workspace]; w != nil && run.Plan.Verb == scheduler.Return && run.Plan.Keep.IsZero() {
 		w.Gone, w.Ended, w.Returning = true, at, false
 	}
+	forget(s)
 	return nil
 }
 

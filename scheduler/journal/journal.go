@@ -2,28 +2,17 @@ package journal
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hotspare/hotspare/scheduler"
-)
-
-var (
-	bucketRecords   = []byte("records")
-	bucketSnapshot  = []byte("snapshot")
-	bucketInventory = []byte("inventory")
-	keyState        = []byte("state")
 )
 
 // Options of a journal.
@@ -54,21 +43,17 @@ type Journal struct {
 	state    *scheduler.State
 	failed   error // set when the file can no longer be written
 	seq      uint64
-	unsaved  int
+	unsaved  int           // records since the last snapshot
 	changed  chan struct{} // closed and replaced at each change
 	observer func([]Record)
 }
 
-type request struct {
-	make   func(*scheduler.State) ([]Record, error)
-	result chan error
-}
-
-// ErrFailed is wrapped by every error after the journal's file could not be written.
+// ErrFailed is wrapped by every error of a record that could not be made durable.
 var ErrFailed = errors.New("the journal cannot be written")
 
 // Open opens or makes the journal at path and replays it. A journal that another process
-// has open is an error that says so, after a second.
+// has open is an error that says so, after a second. A full disk is none: what was begun
+// must go on.
 func Open(path string, opts Options) (*Journal, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -93,14 +78,31 @@ func Open(path string, opts Options) (*Journal, error) {
 		db: db, opts: opts, requests: make(chan *request), done: make(chan struct{}), quit: make(chan struct{}),
 		changed: make(chan struct{}),
 	}
-	if err := j.replay(); err != nil {
-		return nil, errors.Join(fmt.Errorf("replay journal %s: %w", path, err), db.Close())
-	}
-	if err := j.reserve(); err != nil {
-		return nil, errors.Join(fmt.Errorf("set disk space aside beside %s: %w; free some space", path, err), db.Close())
+	if err := j.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), db.Close())
 	}
 	go j.write()
 	return j, nil
+}
+
+// prepare brings the file and its reserve to what the writer needs.
+func (j *Journal) prepare() error {
+	if err := j.makeBuckets(); err != nil {
+		return err
+	}
+	if err := j.replay(); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	err := j.reserve()
+	if noSpace(err) {
+		j.full.Store(true)
+		j.opts.Log.Error("the disk is full: nothing could be set aside, lending stops", "file", j.db.Path(), "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("set disk space aside: %w", err)
+	}
+	return nil
 }
 
 // Close waits for what is under way and closes the file. Updates after it fail.
@@ -110,7 +112,8 @@ func (j *Journal) Close() error {
 	return j.db.Close()
 }
 
-// View calls read with the state, which it must not change or keep.
+// View calls read with the state, which it must not change or keep. The state shows
+// nothing that is not durable.
 func (j *Journal) View(read func(*scheduler.State)) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -128,105 +131,15 @@ func (j *Journal) Changed() <-chan struct{} {
 // It may be called while an update decides.
 func (j *Journal) Full() bool { return j.full.Load() }
 
-// Update makes records from the state, folds them and makes them durable, as one. No
-// other update comes between: decide sees the state that its records are folded into. It
-// must not change or keep the state, and must not block. An error of decide, or a record
-// that the fold rejects, changes nothing and is returned. Update returns when the records
-// are on disk; many updates at once share one commit.
-func (j *Journal) Update(ctx context.Context, decide func(*scheduler.State) ([]Record, error)) error {
-	req := &request{make: decide, result: make(chan error, 1)}
-	select {
-	case j.requests <- req:
-	case <-j.quit:
-		return fmt.Errorf("%w: it is closed", ErrFailed)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return <-req.result // the writer always answers, and soon: what was begun is never left in doubt
+// Seq gives the number of the last record.
+func (j *Journal) Seq() uint64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.seq
 }
 
-// write is the one goroutine that changes the state.
-func (j *Journal) write() {
-	defer close(j.done)
-	for {
-		select {
-		case <-j.quit:
-			return
-		case first := <-j.requests:
-			j.commit(j.gather(first))
-		}
-	}
-}
-
-// maxBatch bounds how much one commit holds.
-const maxBatch = 512
-
-// gather takes what waits beside the first request: while one commit is written the next
-// one's requests arrive.
-func (j *Journal) gather(first *request) []*request {
-	batch := []*request{first}
-	for len(batch) < maxBatch {
-		select {
-		case next := <-j.requests:
-			batch = append(batch, next)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-func (j *Journal) commit(batch []*request) {
-	var answered []*request // whose records are in this commit
-	var records []Record
-	j.mu.Lock()
-	for _, req := range batch {
-		made, err := j.fold(req)
-		if err != nil || len(made) == 0 {
-			req.result <- err
-			continue
-		}
-		answered, records = append(answered, req), append(records, made...)
-	}
-	err := j.store(records)
-	if err != nil && j.failed == nil {
-		j.failed = fmt.Errorf("%w: %w; free disk space or mend the disk, and start the server again: it goes on from what is on disk", ErrFailed, err)
-	}
-	err = j.failed
-	close(j.changed)
-	j.changed = make(chan struct{})
-	observer := j.observer
-	j.mu.Unlock()
-	for _, req := range answered {
-		req.result <- err
-	}
-	if observer != nil && err == nil && len(records) > 0 {
-		observer(records)
-	}
-}
-
-// fold decides and folds one request into the state.
-func (j *Journal) fold(req *request) ([]Record, error) {
-	if j.failed != nil {
-		return nil, j.failed
-	}
-	made, err := req.make(j.state)
-	if err != nil {
-		return nil, err
-	}
-	for i := range made {
-		j.seq++
-		made[i].Seq, made[i].Version, made[i].At = j.seq, Version, j.opts.Now().UTC()
-		if err := Fold(j.state, &made[i]); err != nil {
-			j.seq--
-			if i > 0 { // half of what belongs together is in the state: only a bug gets here
-				j.failed = fmt.Errorf("%w: record %d of a group: %w", ErrFailed, i+1, err)
-			}
-			return nil, err
-		}
-	}
-	return made, nil
-}
+// Commits gives how often the file was committed since it was opened.
+func (j *Journal) Commits() int { return int(j.commits.Load()) }
 
 // Observe lets f see all records after they are durable, in order. It must not block.
 // One observer at a time.
@@ -236,48 +149,22 @@ func (j *Journal) Observe(f func([]Record)) {
 	j.observer = f
 }
 
-func (j *Journal) store(records []Record) error {
-	if len(records) == 0 {
-		return nil
+// Update makes records from the state, folds them and makes them durable, as one. No
+// other update comes between: decide sees the state that its records are folded into. It
+// must not change or keep the state, and must not block. An error or a panic of decide, or
+// a record that the fold rejects, changes nothing and is returned. Update returns when the
+// records are on disk; many updates at once share one commit.
+//
+// An error that wraps [ErrFailed] means that nothing was recorded. Where the disk is full
+// the next update may succeed; after any other failure none does.
+func (j *Journal) Update(ctx context.Context, decide func(*scheduler.State) ([]Record, error)) error {
+	req := &request{decide: decide, result: make(chan error, 1)}
+	select {
+	case j.requests <- req:
+	case <-j.quit:
+		return fmt.Errorf("%w: it is closed", ErrFailed)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	err := j.put(records)
-	if errors.Is(err, syscall.ENOSPC) && !j.full.Swap(true) {
-		j.opts.Log.Error("the disk is full: the reserve is used, lending stops", "file", j.db.Path())
-		if err := os.Remove(j.reservePath()); err != nil {
-			return err
-		}
-		err = j.put(records)
-	}
-	return err
+	return <-req.result // the writer always answers, and soon: what was begun is never left in doubt
 }
-
-func (j *Journal) put(records []Record) error {
-	snapshot := j.unsaved+len(records) >= j.opts.SnapshotEvery
-	err := j.db.Update(func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket(bucketRecords)
-		bucket.FillPercent = 0.95 // keys only grow
-		for i := range records {
-			data, err := json.Marshal(&records[i])
-			if err != nil {
-				return err
-			}
-			if err := bucket.Put(key(records[i].Seq), data); err != nil {
-				return err
-			}
-		}
-		if snapshot {
-			return putSnapshot(tx, j.seq, j.state)
-		}
-		return nil
-	})
-	if err == nil {
-		j.commits.Add(1)
-		j.unsaved += len(records)
-		if snapshot {
-			j.unsaved = 0
-		}
-	}
-	return err
-}
-
-func key(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }

@@ -4,8 +4,6 @@
 package journal
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -88,13 +86,14 @@ type AlertSeen struct {
 	Key string `json:"key"`
 }
 
-func decode(data []byte) (Record, error) {
-	var r Record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("read a record: %w", err)
+// facts counts what a record says; it must say one thing.
+func (r *Record) facts() int {
+	n := 0
+	for _, said := range []bool{r.WorkspaceRequested != nil, r.WorkspaceNoted != nil, r.RunAccepted != nil, r.StepBegun != nil,
+		r.StepEnded != nil, r.StepRetried != nil, r.RunEnded != nil, r.AlertSeen != nil} {
+		if said {
+			n++
+		}
 	}
-	if r.Version > Version {
-		return r, fmt.Errorf("record %d is of version %d, and this hotspare knows versions up to %d; start the newer hotspare that wrote it", r.Seq, r.Version, Version)
-	}
-	return r, nil
+	return n
 }

@@ -40,6 +40,12 @@ func (j *Journal) Finish(ctx context.Context, run string, step int, stands *driv
 	return j.one(ctx, Record{StepEnded: &StepEnded{Run: run, Step: step, State: scheduler.StepDone, Stands: stands, Note: note}})
 }
 
+// Supersede records that a step is over without a change: a later run, which
+// [scheduler.State.Superseded] names, has gone beyond it.
+func (j *Journal) Supersede(ctx context.Context, run string, step int, by string) error {
+	return j.one(ctx, Record{StepEnded: &StepEnded{Run: run, Step: step, State: scheduler.StepDone, Note: "run " + by + " has decided it since"}})
+}
+
 // Hold records that a step waits for a person, and why. found is what stood instead, for
 // drift.
 func (j *Journal) Hold(ctx context.Context, run string, step int, reason string, found *drivers.Value) error {
