@@ -116,6 +116,19 @@ func (f *fake) ReturnWorkspace(ctx context.Context, id, by string) (*api.Accepte
 	return &api.Accepted{Workspace: w, Already: "its return is noted: run r-12 works on the same machines"}, nil
 }
 
+func (f *fake) ExtendWorkspace(ctx context.Context, id string, req api.ExtendRequest) (*api.Workspace, error) {
+	f.note("extend %s by %s, %s", id, req.For, req.By)
+	w, err := f.Workspace(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if w.Ends.IsZero() {
+		return nil, &api.Error{Code: api.CodeRefused, Message: "workspace " + id + " waits in the queue: its lease begins when it is lent", Next: "to ask for another time: hotspare workspace return " + id}
+	}
+	w.Ends = w.Ends.Add(req.For)
+	return w, nil
+}
+
 func (f *fake) Groups(context.Context) ([]api.Group, error) { return f.site().Groups, nil }
 
 func (f *fake) Group(_ context.Context, name string) (*api.Group, error) {

@@ -120,6 +120,11 @@ func (c *Client) ReturnWorkspace(ctx context.Context, id, by string) (*Accepted,
 	return call[*Accepted](ctx, c, http.MethodPost, path("workspaces", id, "return"), StepRequest{By: by})
 }
 
+// ExtendWorkspace implements [Service].
+func (c *Client) ExtendWorkspace(ctx context.Context, id string, req ExtendRequest) (*Workspace, error) {
+	return call[*Workspace](ctx, c, http.MethodPost, path("workspaces", id, "extend"), req)
+}
+
 // Groups implements [Service].
 func (c *Client) Groups(ctx context.Context) ([]Group, error) {
 	return call[[]Group](ctx, c, http.MethodGet, path("groups"), nil)

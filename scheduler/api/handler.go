@@ -19,6 +19,7 @@ type Service interface {
 	Workspace(ctx context.Context, id string) (*Workspace, error)
 	RequestWorkspace(ctx context.Context, req WorkspaceRequest) (*Accepted, error)
 	ReturnWorkspace(ctx context.Context, id, by string) (*Accepted, error)
+	ExtendWorkspace(ctx context.Context, id string, req ExtendRequest) (*Workspace, error)
 	Groups(ctx context.Context) ([]Group, error)
 	Group(ctx context.Context, name string) (*Group, error)
 	Plan(ctx context.Context, req PlanRequest) (*Accepted, error)
@@ -52,6 +53,9 @@ func Handler(s Service) http.Handler {
 	})
 	post(mux, "/v1/workspaces/{id}/return", func(ctx context.Context, r *http.Request, req StepRequest) (any, error) {
 		return s.ReturnWorkspace(ctx, r.PathValue("id"), req.By)
+	})
+	post(mux, "/v1/workspaces/{id}/extend", func(ctx context.Context, r *http.Request, req ExtendRequest) (any, error) {
+		return s.ExtendWorkspace(ctx, r.PathValue("id"), req)
 	})
 	get(mux, "/v1/groups", func(ctx context.Context, _ *http.Request) (any, error) { return s.Groups(ctx) })
 	get(mux, "/v1/groups/{name}", func(ctx context.Context, r *http.Request) (any, error) {

@@ -161,6 +161,12 @@ type WorkspaceRequest struct {
 	RestorePoint string        `json:"restorePoint,omitempty"`
 }
 
+// ExtendRequest asks for more time in a workspace.
+type ExtendRequest struct {
+	For time.Duration `json:"for"` // beyond the end of its lease
+	By  string        `json:"by,omitempty"`
+}
+
 // Accepted answers what began a run, or joined a queue.
 type Accepted struct {
 	Run       string          `json:"run,omitempty"`

@@ -30,6 +30,8 @@ func Fold(s *scheduler.State, r *Record) error {
 		return foldRequested(s, r.WorkspaceRequested)
 	case r.WorkspaceNoted != nil:
 		return foldNoted(s, r.At, r.WorkspaceNoted)
+	case r.WorkspaceExtended != nil:
+		return foldExtended(s, r.WorkspaceExtended)
 	case r.RunAccepted != nil:
 		return foldAccepted(s, r.At, r.RunAccepted.Plan)
 	case r.StepBegun != nil:

@@ -21,6 +21,7 @@ type Record struct {
 
 	WorkspaceRequested *WorkspaceRequested `json:"workspaceRequested,omitempty"`
 	WorkspaceNoted     *WorkspaceNoted     `json:"workspaceNoted,omitempty"`
+	WorkspaceExtended  *WorkspaceExtended  `json:"workspaceExtended,omitempty"`
 	RunAccepted        *RunAccepted        `json:"runAccepted,omitempty"`
 	StepBegun          *StepBegun          `json:"stepBegun,omitempty"`
 	StepEnded          *StepEnded          `json:"stepEnded,omitempty"`

@@ -13,12 +13,12 @@ import (
 func newWorkspaceCommand(a *app) *cobra.Command {
 	return noun(&cobra.Command{
 		Use:   "workspace",
-		Short: "Request, look at and return workspaces",
-		Long: `Request, look at and return workspaces: a copy of a protection group on clones and an isolated
+		Short: "Request, look at, extend and return workspaces",
+		Long: `Request, look at, extend and return workspaces: a copy of a protection group on clones and an isolated
 network, or new VMs from a template. A workspace ends with its lease; a protection group that
 needs the room preempts it, and it comes back afterwards.`,
 		Example: "  hotspare workspace request --copy payments --for 4h",
-	}, newWorkspaceRequestCommand(a), newWorkspaceListCommand(a), newWorkspaceShowCommand(a), newWorkspaceReturnCommand(a))
+	}, newWorkspaceRequestCommand(a), newWorkspaceListCommand(a), newWorkspaceShowCommand(a), newWorkspaceExtendCommand(a), newWorkspaceReturnCommand(a))
 }
 
 func newWorkspaceRequestCommand(a *app) *cobra.Command {
@@ -115,6 +115,33 @@ func newWorkspaceShowCommand(a *app) *cobra.Command {
 			return a.show(w, func(p *render.Page) { render.Workspace(p, w, a.Clock.Now()) })
 		},
 	})
+}
+
+func newWorkspaceExtendCommand(a *app) *cobra.Command {
+	req, more := api.ExtendRequest{}, span(0)
+	c := command(&cobra.Command{
+		Use:   "extend WORKSPACE --for DURATION",
+		Short: "Move the end of a lease",
+		Long: `Move the end of a workspace's lease by a time, also while it is parked and the clock of its lease
+stands still. What is left of a lease is never more than the site's longest.`,
+		Example:           "  hotspare workspace extend ws-7 --for 2h",
+		Args:              usage(cobra.ExactArgs(1), "one WORKSPACE"),
+		ValidArgsFunction: a.completeWorkspace,
+		RunE: func(c *cobra.Command, args []string) error {
+			if more == 0 {
+				return usageError(c, "say by how much: --for 2h")
+			}
+			req.For, req.By = time.Duration(more), cmp.Or(req.By, a.Login())
+			w, err := a.service().ExtendWorkspace(c.Context(), args[0], req)
+			if err != nil {
+				return unsure(c.Context(), err)
+			}
+			return a.show(w, func(p *render.Page) { render.Extended(p, w, a.Clock.Now()) })
+		},
+	})
+	c.Flags().Var(&more, "for", "by how much, like 2h, 90m or 1d: `DURATION`")
+	c.Flags().StringVar(&req.By, "by", "", "`NAME` of who extends it (default: your login name)")
+	return c
 }
 
 func newWorkspaceReturnCommand(a *app) *cobra.Command {

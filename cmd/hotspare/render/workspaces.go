@@ -96,6 +96,11 @@ func leaseLong(w *api.Workspace, now time.Time) string {
 	return text
 }
 
+// Extended writes what is left of a lease that was extended.
+func Extended(p *Page, w *api.Workspace, now time.Time) {
+	p.Line(Plain, "%s: %s", workspaceTitle(w), leaseLong(w, now))
+}
+
 // workspaceTitle is a workspace in a few words: ws-7 "load test" of anna, copy of payments.
 func workspaceTitle(w *api.Workspace) string {
 	parts := []string{w.ID}
