@@ -90,7 +90,7 @@ type AlertSeen struct {
 // facts counts what a record says; it must say one thing.
 func (r *Record) facts() int {
 	n := 0
-	for _, said := range []bool{r.WorkspaceRequested != nil, r.WorkspaceNoted != nil, r.RunAccepted != nil, r.StepBegun != nil,
+	for _, said := range []bool{r.WorkspaceRequested != nil, r.WorkspaceNoted != nil, r.WorkspaceExtended != nil, r.RunAccepted != nil, r.StepBegun != nil,
 		r.StepEnded != nil, r.StepRetried != nil, r.RunEnded != nil, r.AlertSeen != nil} {
 		if said {
 			n++
