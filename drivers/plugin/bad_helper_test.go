@@ -130,13 +130,13 @@ func (f *fickle) Observe(_ context.Context, p drivers.Property) (drivers.Value, 
 	switch p.Target {
 	case "stderr":
 		line := strings.Repeat("y", 200) + "\n"
-		for range 8 << 20 / len(line) {
+		for range 2 << 20 / len(line) {
 			if _, err := fmt.Fprint(stderr, line); err != nil {
 				return drivers.Value{}, err
 			}
 		}
 	case "stdout":
-		if _, err := stdout.WriteString(strings.Repeat("z", 8<<20)); err != nil {
+		if _, err := stdout.WriteString(strings.Repeat("z", 2<<20)); err != nil {
 			return drivers.Value{}, err
 		}
 	case "child", "child that left":
@@ -161,7 +161,7 @@ func fickleConfig(t *testing.T) (plugin.Config, func(words ...string)) {
 	c := config(t, "fickle")
 	path := filepath.Join(t.TempDir(), "words")
 	c.Env = append(c.Env, wordsVariable+"="+path)
-	c.Patience, c.BackoffMost, c.HeldEvery = 200*time.Millisecond, 100*time.Millisecond, time.Hour
+	c.BackoffMost, c.HeldEvery = 100*time.Millisecond, time.Hour
 	say := func(words ...string) {
 		t.Helper()
 		// Renamed, so that a launch meanwhile reads the words before or after.

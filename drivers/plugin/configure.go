@@ -25,11 +25,10 @@ func (s *Supervisor) Configure(ctx context.Context, c drivers.Configuration) err
 		return err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.configuration = &c
-	current := s.process == p
-	s.mu.Unlock()
-	if current {
-		s.set(p, Ready, nil)
+	if s.process == p { // it has not died meanwhile
+		s.setLocked(p, Ready, nil)
 	}
 	return nil
 }
@@ -40,7 +39,7 @@ func (s *Supervisor) configure(ctx context.Context, p *Process, c drivers.Config
 	bounded, cancel := context.WithTimeout(ctx, s.config.ConfigureTimeout)
 	defer cancel()
 	err := p.Configure(bounded, c)
-	if err == nil || ctx.Err() != nil || bounded.Err() == nil {
+	if err == nil || over(ctx, err) || !over(bounded, err) {
 		return err
 	}
 	p.Kill(fmt.Errorf("it gave no answer to configure within %s; it was killed", s.config.ConfigureTimeout))

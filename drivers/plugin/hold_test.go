@@ -40,7 +40,7 @@ func heldFor(t *testing.T, s *plugin.Supervisor, parts ...string) {
 	eventually(t, "it says when it is tried again", func() bool { return time.Until(s.Status().Next) > 50*time.Minute })
 	began := time.Now()
 	_, err := s.Observe(t.Context(), vmProperty("x"))
-	if took := time.Since(began); took > 100*time.Millisecond {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("a call took %s", took)
 	}
 	said(t, err, drivers.Unavailable, append(parts, "observe power of x by driver ")...)
@@ -62,7 +62,7 @@ func TestADriverThatFailsAgainAndAgainIsHeld(t *testing.T) {
 		want  []string
 	}{
 		"it crashes when it is configured":         {"configure: crash", []string{"after 5 failures in a row", "exit status 2: panic: crashed in configure"}},
-		"it gives no answer to configure":          {"configure: hang", []string{"after 5 failures in a row", "gave no answer to configure within 150ms"}},
+		"it gives no answer to configure":          {"configure: hang", []string{"after 5 failures in a row", "gave no answer to configure within 500ms"}},
 		"it crashes when it is asked what it is":   {"describe: crash", []string{"after 5 failures in a row", "panic: crashed in describe"}},
 		"it is another driver":                     {"name: other", []string{`driver "other", and was "fickle"`, "install driver fickle there"}},
 		"it is of another contract":                {"contract: 7", []string{"contract version 7, this hotspare is of 1", "install the driver that came"}},
@@ -72,7 +72,7 @@ func TestADriverThatFailsAgainAndAgainIsHeld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, say := fickleConfig(t)
-			c.ConfigureTimeout = 150 * time.Millisecond
+			c.ConfigureTimeout = 500 * time.Millisecond
 			s := configured(t, c)
 			pid := s.Status().PID
 			say(test.words)
@@ -155,7 +155,6 @@ func TestADriverThatCrashesAtWorkIsHeld(t *testing.T) {
 func TestADriverThatWorksBetweenItsCrashesIsNotHeld(t *testing.T) {
 	c, say := fickleConfig(t)
 	say("apply of poison: crash")
-	c.Patience = 20 * time.Second
 	s := configured(t, c)
 	for n := range 12 {
 		goal := drivers.Value{Text: drivers.Off}
@@ -184,12 +183,12 @@ func TestAHeldDriverIsTriedAgain(t *testing.T) {
 // The first configure has the same deadline, and the caller learns of it.
 func TestAFirstConfigureThatHangs(t *testing.T) {
 	c, say := fickleConfig(t)
-	c.ConfigureTimeout = 150 * time.Millisecond
+	c.ConfigureTimeout = 500 * time.Millisecond
 	say("configure: hang")
 	s := supervise(t, c)
 	pid := s.Status().PID
 	said(t, s.Configure(t.Context(), drivers.Configuration{Cluster: "c1"}), drivers.Unavailable,
-		"configure cluster c1", c.Binary, "no answer within 150ms", "look whether the cluster answers")
+		"configure cluster c1", c.Binary, "no answer within 500ms", "look whether the cluster answers")
 	if runs(pid) {
 		t.Errorf("process %d still hangs", pid)
 	}
@@ -203,7 +202,7 @@ func TestAFirstConfigureThatHangs(t *testing.T) {
 // again at once on demand.
 func TestAConfigurationThatIsRefused(t *testing.T) {
 	c, say := fickleConfig(t)
-	c.BackoffFirst, c.BackoffMost = time.Hour, time.Hour
+	c.BackoffFirst, c.BackoffMost, c.Patience = time.Hour, time.Hour, 200*time.Millisecond
 	s := configured(t, c)
 	say("configure: no license")
 	kill(t, s.Status().PID, syscall.SIGKILL)
@@ -271,10 +270,10 @@ func TestADriverThatWritesMegabytes(t *testing.T) {
 	if _, err := s.Observe(t.Context(), vmProperty("x")); err != nil || s.Status().PID != pid {
 		t.Fatal(err)
 	}
-	if n := len(log.String()); n > 4<<20 || !strings.Contains(log.String(), "yyyy") {
+	if n := len(log.String()); n > 2<<20 || !strings.Contains(log.String(), "yyyy") {
 		t.Errorf("it logged %d bytes", n)
 	}
-	t.Logf("of 16 MiB on stderr %d KiB reached the log", len(log.String())>>10)
+	t.Logf("of 4 MiB on stderr %d KiB reached the log", len(log.String())>>10)
 }
 
 // What a driver started ends with it; what left its group keeps nobody waiting.
@@ -333,7 +332,7 @@ func TestADriverThatIsDeafEndsAtClose(t *testing.T) {
 			}
 			began := time.Now()
 			s.Close()
-			if took := time.Since(began); took > time.Second {
+			if took := time.Since(began); took > 3*time.Second {
 				t.Errorf("its end took %s", took)
 			}
 			if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,8 +56,8 @@ func launch(ctx context.Context, config Config, alive func(*Process)) (*Process,
 		err = p.describe(bounded)
 	}
 	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
+		if over(ctx, err) {
+			err = cmp.Or(ctx.Err(), context.DeadlineExceeded)
 		} else {
 			err = p.explain(err)
 		}
@@ -151,7 +152,7 @@ func (p *Process) start() error {
 func (p *Process) describe(ctx context.Context) error {
 	var err error
 	p.description, err = p.Describe(ctx)
-	if ctx.Err() != nil {
+	if over(ctx, err) {
 		return p.late("gave no answer to describe")
 	}
 	if err == nil && p.description.Contract != drivers.ContractVersion {
@@ -164,6 +165,13 @@ func contractError(binary string, version int) error {
 	return launchError(binary, drivers.Refused,
 		fmt.Errorf("it is of contract version %d, this hotspare is of %d", version, drivers.ContractVersion),
 		"install the driver that came with this hotspare")
+}
+
+// over says whether a call ended because its context did; the other end may find that a
+// moment before this one.
+func over(ctx context.Context, err error) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && errors.Is(err, context.DeadlineExceeded) && time.Until(deadline) < drainTime
 }
 
 // late is the error of a launch that took longer than it may.

@@ -61,7 +61,7 @@ func TestWhatIsNotLaunched(t *testing.T) {
 		"an end before the handshake":       {"dies", nil, drivers.Unavailable, []string{"ended by itself: exit status 127: error while loading shared libraries: libvirt.so.0"}},
 		"no handshake":                      {"silent", nil, drivers.Unavailable, []string{"gave no handshake within 300ms", "overloaded"}},
 		"a socket that nobody serves":       {"listens to nobody", nil, drivers.Unavailable, []string{"within 300ms", "overloaded"}},
-		"no answer to the first describe":   {"no description", nil, drivers.Unavailable, []string{"gave no answer to describe within 300ms"}},
+		"no answer to the first describe":   {"no description", nil, drivers.Unavailable, []string{"gave no answer to describe within 2s"}},
 		"no folder for temporary files":     {"odd", nil, drivers.Unavailable, []string{"/nowhere", "temporary folder"}},
 		"a path too long for a unix socket": {"odd", nil, drivers.Unavailable, []string{"107 are possible", "temporary folder"}},
 	} {
@@ -73,6 +73,8 @@ func TestWhatIsNotLaunched(t *testing.T) {
 			}
 			slow := test.kind == drivers.Unavailable && test.mode != "odd" && test.mode != "dies"
 			switch {
+			case test.mode == "no description": // it has to come so far first
+				c.StartTimeout = 2 * time.Second
 			case slow:
 				c.StartTimeout = 300 * time.Millisecond
 			case name == "no folder for temporary files":

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,23 +14,29 @@ import (
 	"github.com/hotspare/hotspare/drivers/plugin"
 )
 
-// launch is what the test binary does in mode "launcher": it launches a driver, tells the
-// driver's pid, and waits to be killed.
+// launch is what the test binary does in mode "launcher": it launches a driver that
+// starts a child, tells the two pids, and waits to be killed.
 func launch() {
 	p, err := plugin.Launch(context.Background(), plugin.Config{
-		Binary: os.Getenv("HOTSPARE_TEST_BINARY"), TempDir: os.Getenv("HOTSPARE_TEST_TEMP"), Env: []string{serveVariable + "=sim"},
+		Binary: os.Getenv("HOTSPARE_TEST_BINARY"), TempDir: os.Getenv("HOTSPARE_TEST_TEMP"), Env: []string{serveVariable + "=deaf to SIGTERM"},
 	})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	fmt.Println(p.PID())
+	child, err := p.Observe(context.Background(), vmProperty("child"))
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(p.PID(), child.Text)
 	<-p.Done()
 }
 
-// A driver whose launcher is killed must not go on working on the site.
+// A driver whose launcher is killed must not go on working on the site, nor what it
+// started.
 func TestAnOrphanEndsItself(t *testing.T) {
-	c := config(t, "sim")
+	c := config(t, "deaf to SIGTERM")
 	launcher := exec.CommandContext(t.Context(), os.Args[0])
 	launcher.Env = append(os.Environ(), serveVariable+"=launcher", "HOTSPARE_TEST_BINARY="+c.Binary, "HOTSPARE_TEST_TEMP="+c.TempDir)
 	out, err := launcher.StdoutPipe()
@@ -45,13 +50,16 @@ func TestAnOrphanEndsItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		t.Fatal(err)
+	pids := strings.Fields(line)
+	if len(pids) != 2 {
+		t.Fatal(line)
 	}
+	pid, child := number(t, pids[0]), number(t, pids[1])
+	t.Cleanup(func() { _ = syscall.Kill(child, syscall.SIGKILL) }) // it may be gone
 	kill(t, launcher.Process.Pid, syscall.SIGKILL)
 	_ = launcher.Wait() // it was killed
 	eventually(t, "the driver has ended", func() bool { return !runs(pid) })
+	eventually(t, "its child has ended", func() bool { return !runs(child) })
 }
 
 // runs says whether a process runs; one that has ended and waits to be reaped does not.

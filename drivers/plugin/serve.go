@@ -3,6 +3,7 @@ package plugin
 import (
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,9 @@ import (
 // before. What the driver logs by the default slog logger reaches the launcher's log.
 func Serve(d drivers.Driver) {
 	slog.SetDefault(slog.New(stderrHandler()))
+	// A line to a launcher that is gone must not end this process alone, before it can end
+	// what it started.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go exitWithParent(os.Getppid(), time.Second)
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: handshake(),
@@ -36,7 +40,6 @@ func Serve(d drivers.Driver) {
 func exitWithParent(parent int, every time.Duration) {
 	for range time.Tick(every) {
 		if os.Getppid() != parent {
-			slog.Error("the process that launched this driver is gone")
 			if syscall.Getpgrp() == os.Getpid() {
 				_ = syscall.Kill(0, syscall.SIGKILL) // and what cannot be killed ends below
 			}

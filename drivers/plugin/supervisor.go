@@ -121,6 +121,10 @@ func (s *Supervisor) Close() {
 func (s *Supervisor) set(p *Process, state State, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.setLocked(p, state, err)
+}
+
+func (s *Supervisor) setLocked(p *Process, state State, err error) {
 	if state != s.status.State {
 		s.status.State, s.status.Since = state, time.Now()
 	}
