@@ -15,8 +15,9 @@ type State struct {
 	Stacks        Stacks                `json:"stacks"`
 	Workspaces    map[string]*Workspace `json:"workspaces"`
 	Runs          map[string]*Run       `json:"runs"`
-	Kept          map[string]*Kept      `json:"kept"`   // by name
-	Alerts        map[string]time.Time  `json:"alerts"` // de-duplication key to when it was seen
+	Kept          map[string]*Kept      `json:"kept"`              // by name
+	Alerts        map[string]time.Time  `json:"alerts"`            // de-duplication key to when it was seen
+	Drained       []Drained             `json:"drained,omitempty"` // sorted by cluster and host
 	LastWorkspace int                   `json:"lastWorkspace"`
 	LastRun       int                   `json:"lastRun"`
 }

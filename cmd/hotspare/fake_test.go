@@ -240,4 +240,28 @@ func (f *fake) CheckDriver(_ context.Context, cluster string) (*api.DriverCheck,
 	return nil, notFound("cluster", cluster)
 }
 
+func (f *fake) Hosts(context.Context) ([]api.Host, error) { return hostsOf(f.site()), nil }
+
+func (f *fake) DrainHost(_ context.Context, name string, req api.HostRequest) (*api.Host, error) {
+	f.note("drain %s of %s by %s: %s", name, req.Cluster, req.By, req.Reason)
+	for _, h := range hostsOf(f.site()) {
+		if h.Name == name {
+			h.State, h.Drained = api.HostDrained, &scheduler.Drained{Cluster: h.Cluster, Host: name, By: req.By, Reason: req.Reason, Since: scriptNow}
+			return &h, nil
+		}
+	}
+	return nil, notFound("host", name)
+}
+
+func (f *fake) ResumeHost(_ context.Context, name string, req api.HostRequest) (*api.Host, error) {
+	f.note("resume %s of %s by %s", name, req.Cluster, req.By)
+	for _, h := range hostsOf(f.site()) {
+		if h.Name == name && h.Drained != nil {
+			h.State, h.Drained, h.Free = api.HostConnected, nil, h.Capacity
+			return &h, nil
+		}
+	}
+	return nil, notFound("host", name)
+}
+
 var _ api.Service = (*fake)(nil)

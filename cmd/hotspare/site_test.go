@@ -76,6 +76,21 @@ func emptySite() *api.Status {
 	return &api.Status{Site: "dr-east", Version: "v1.2.3", Now: scriptNow, Started: before(time.Second), Lending: "open"}
 }
 
+// hostsOf are the hosts of a site that is not empty.
+func hostsOf(s *api.Status) []api.Host {
+	if len(s.Groups) == 0 {
+		return []api.Host{}
+	}
+	all := scheduler.Size{CPUs: 64, MemoryMiB: 128 << 10}
+	return []api.Host{
+		{Cluster: "dr1", Name: "esx-1", State: api.HostConnected, Capacity: all, Lent: scheduler.Size{CPUs: 4, MemoryMiB: 8 << 10},
+			Others: scheduler.Size{CPUs: 2, MemoryMiB: 4 << 10}, Free: scheduler.Size{CPUs: 58, MemoryMiB: 116 << 10}, Workspaces: []string{"ws-7"}, Standby: []string{"payments/pay-db-01"}},
+		{Cluster: "dr1", Name: "esx-2", State: api.HostMaintenance, Capacity: all},
+		{Cluster: "dr1", Name: "esx-3", State: api.HostDrained, Capacity: all,
+			Drained: &scheduler.Drained{Cluster: "dr1", Host: "esx-3", By: "maria", Reason: "memory errors", Since: before(time.Hour)}},
+	}
+}
+
 func driverCheck(d api.Driver) *api.DriverCheck {
 	check := &api.DriverCheck{Cluster: d.Cluster, OK: d.State == "ready"}
 	check.About = drivers.Description{Driver: d.Driver, Version: d.Version,

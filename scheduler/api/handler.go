@@ -14,6 +14,7 @@ import (
 // Service is what the handler serves. Errors are [*Error] where the client can do
 // something about them; any other is CodeFailed.
 type Service interface {
+	Hosts
 	Status(ctx context.Context) (*Status, error)
 	Workspaces(ctx context.Context, gone bool) ([]Workspace, error)
 	Workspace(ctx context.Context, id string) (*Workspace, error)
@@ -74,6 +75,7 @@ func Handler(s Service) http.Handler {
 	post(mux, "/v1/drivers/{cluster}/check", func(ctx context.Context, r *http.Request, _ struct{}) (any, error) {
 		return s.CheckDriver(ctx, r.PathValue("cluster"))
 	})
+	hosts(mux, s)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		Fail(w, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path), Next: "the server's version may differ from the client's: hotspare status"})
 	})

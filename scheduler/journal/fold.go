@@ -32,6 +32,10 @@ func Fold(s *scheduler.State, r *Record) error {
 		return foldNoted(s, r.At, r.WorkspaceNoted)
 	case r.WorkspaceExtended != nil:
 		return foldExtended(s, r.WorkspaceExtended)
+	case r.HostDrained != nil:
+		return foldDrained(s, r.At, r.HostDrained)
+	case r.HostResumed != nil:
+		return foldResumed(s, r.HostResumed)
 	case r.RunAccepted != nil:
 		return foldAccepted(s, r.At, r.RunAccepted.Plan)
 	case r.StepBegun != nil:

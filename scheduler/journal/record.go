@@ -28,6 +28,8 @@ type Record struct {
 	StepRetried        *StepRetried        `json:"stepRetried,omitempty"`
 	RunEnded           *RunEnded           `json:"runEnded,omitempty"`
 	AlertSeen          *AlertSeen          `json:"alertSeen,omitempty"`
+	HostDrained        *HostDrained        `json:"hostDrained,omitempty"`
+	HostResumed        *HostResumed        `json:"hostResumed,omitempty"`
 }
 
 // WorkspaceRequested enters a request in the queue.
@@ -91,7 +93,8 @@ type AlertSeen struct {
 func (r *Record) facts() int {
 	n := 0
 	for _, said := range []bool{r.WorkspaceRequested != nil, r.WorkspaceNoted != nil, r.WorkspaceExtended != nil, r.RunAccepted != nil, r.StepBegun != nil,
-		r.StepEnded != nil, r.StepRetried != nil, r.RunEnded != nil, r.AlertSeen != nil} {
+		r.StepEnded != nil, r.StepRetried != nil, r.RunEnded != nil, r.AlertSeen != nil,
+		r.HostDrained != nil, r.HostResumed != nil} {
 		if said {
 			n++
 		}

@@ -54,7 +54,8 @@ func (r *Room) Free(keep func(Use) bool) scheduler.Size {
 	return free
 }
 
-// Rooms gives the room of every host that can run VMs: connected and not in maintenance.
+// Rooms gives the room of every host that can run VMs: connected, not in
+// maintenance and not drained.
 func Rooms(snap *scheduler.Snapshot) map[HostKey]*Room {
 	rooms := map[HostKey]*Room{}
 	for cluster, inv := range snap.Inventory {
@@ -63,7 +64,7 @@ func Rooms(snap *scheduler.Snapshot) map[HostKey]*Room {
 			rules = c.Room
 		}
 		for name, host := range inv.Hosts {
-			if host.Maintenance || !host.Connected {
+			if host.Maintenance || !host.Connected || snap.State.DrainOf(cluster, name) != nil {
 				continue
 			}
 			key, memory := HostKey{cluster, name}, float64(host.MemoryMiB)*rules.MemoryRatio
@@ -219,9 +220,9 @@ func choose(rooms map[HostKey]*Room, free map[HostKey]scheduler.Size, need Need)
 	}
 	if len(candidates) == 0 {
 		if need.Host != "" {
-			return HostKey{}, unusable("host %s of %s is not usable now (gone, in maintenance, or does not reach its networks)", need.Host, need.Name)
+			return HostKey{}, unusable("host %s of %s is not usable now (gone, in maintenance, drained, or does not reach its networks)", need.Host, need.Name)
 		}
-		return HostKey{}, unusable("no host of cluster %s can run %s (gone, in maintenance, or none reaches its networks)", need.Cluster, need.Name)
+		return HostKey{}, unusable("no host of cluster %s can run %s (gone, in maintenance, drained, or none reaches its networks)", need.Cluster, need.Name)
 	}
 	slices.SortFunc(candidates, func(a, b HostKey) int {
 		return cmp.Or(cmp.Compare(free[b].MemoryMiB, free[a].MemoryMiB), cmp.Compare(a.Host, b.Host))

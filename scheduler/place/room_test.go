@@ -131,8 +131,8 @@ func TestFit(t *testing.T) {
 		{"too much memory", nil, []place.Need{need("a", "", 1, 33)}, "", "a needs 1 CPUs and 33 GiB, and host h1 has 8 CPUs and 32 GiB free", false},
 		{"too many CPUs, with the ratio", nil, []place.Need{need("a", "", 9, 1)}, "", "a needs 9 CPUs and 1 GiB, and host h1 has 8 CPUs and 32 GiB free", false},
 		{"never less than nothing is free", []drivers.VMItem{vm("x", "h2", drivers.On, 20)}, []place.Need{need("a", "h2", 1, 1)}, "", "a needs 1 CPUs and 1 GiB, and host h2 has 7 CPUs and 0 GiB free", false},
-		{"a network that no host reaches", nil, []place.Need{need("a", "", 1, 1, "i9")}, "", "no host of cluster c1 can run a (gone, in maintenance, or none reaches its networks)", true},
-		{"a host that is gone", nil, []place.Need{need("a", "h9", 1, 1)}, "", "host h9 of a is not usable now (gone, in maintenance, or does not reach its networks)", true},
+		{"a network that no host reaches", nil, []place.Need{need("a", "", 1, 1, "i9")}, "", "no host of cluster c1 can run a (gone, in maintenance, drained, or none reaches its networks)", true},
+		{"a host that is gone", nil, []place.Need{need("a", "h9", 1, 1)}, "", "host h9 of a is not usable now (gone, in maintenance, drained, or does not reach its networks)", true},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
 			for range 5 { // results repeat

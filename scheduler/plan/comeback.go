@@ -134,7 +134,7 @@ func (s *seats) noRoom(w *scheduler.Workspace, held []drivers.Property, taken fu
 		}
 		need, ok := s.of[p]
 		if !ok {
-			return fmt.Sprintf("waits for a host: that of its VM %s is gone or in maintenance", p.Target)
+			return fmt.Sprintf("waits for a host: that of its VM %s is gone, in maintenance or drained", p.Target)
 		}
 		needs = append(needs, need)
 	}

@@ -35,7 +35,7 @@ func (l *linter) room() {
 		case room != nil:
 			l.roomOn(room, slices.DeleteFunc(steps, l.isShort), starting, offs)
 		case !slices.ContainsFunc(steps, l.isProduction):
-			l.say("step %d starts %s on host %s, which is gone or in maintenance", steps[0].ID, steps[0].Target, key.Host)
+			l.say("step %d starts %s on host %s, which is gone, in maintenance or drained", steps[0].ID, steps[0].Target, key.Host)
 		}
 	}
 }

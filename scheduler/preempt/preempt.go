@@ -98,7 +98,7 @@ func demandOf(rooms map[place.HostKey]*place.Room, group string, needs []place.N
 		key := place.HostKey{Cluster: need.Cluster, Host: need.Host}
 		room := rooms[key]
 		if room == nil {
-			d.short[need.VM] = fmt.Sprintf("host %s of %s is gone or in maintenance", key.Host, need.Name)
+			d.short[need.VM] = fmt.Sprintf("host %s of %s is gone, in maintenance or drained", key.Host, need.Name)
 			continue
 		}
 		h := byHost[key]
