@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hotspare/hotspare/cmd/hotspare/cli"
 	"github.com/hotspare/hotspare/cmd/hotspare/serve"
 	"github.com/hotspare/hotspare/drivers"
@@ -39,7 +41,7 @@ func withSignals() (context.Context, context.CancelFunc) {
 
 func environment() cli.Env {
 	return cli.Env{
-		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout),
+		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout), Width: columns,
 		Getenv: os.Getenv, Login: login, Version: versionOf(), Clock: cli.WallClock(),
 		Connect: func(socket string) api.Service { return api.NewClient(socket) },
 		Dial: func(address, token string, roots *x509.CertPool) (api.Service, error) {
@@ -61,6 +63,15 @@ func environment() cli.Env {
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+// columns is how wide the terminal is now; 0 where that is not known.
+func columns() int {
+	size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }
 
 // login is the person's login name, through sudo as well.

@@ -37,7 +37,8 @@ type ServeOptions struct {
 // Env is all that the command line needs of the world.
 type Env struct {
 	Stdout, Stderr io.Writer
-	Terminal       bool // Stdout is a terminal, where colours help
+	Terminal       bool       // Stdout is a terminal, where colours help
+	Width          func() int // its columns now, 0 where unknown; nil: nothing is drawn anew
 	Getenv         func(string) string
 	Login          func() string // the person's login name, empty where unknown
 	Version        string
@@ -113,7 +114,11 @@ func (a *app) service() api.Service {
 
 // page is where people read.
 func (a *app) page() *render.Page {
-	return render.NewPage(a.Stdout, a.Terminal && a.Getenv("NO_COLOR") == "")
+	page := render.NewPage(a.Stdout, a.Terminal && a.Getenv("NO_COLOR") == "")
+	if a.Terminal && a.Width != nil {
+		page.Live(a.Width)
+	}
+	return page
 }
 
 // show writes an answer: as the API gave it, or as people read it.

@@ -21,6 +21,7 @@ type watcher interface {
 	Tick(now time.Time)
 	Lost(err error) // the server went away; it is tried again
 	Back()          // and is back
+	Close()         // it is no longer watched
 }
 
 // interrupted is the error of a person who stopped waiting.
@@ -35,6 +36,7 @@ func (e *interrupted) Unwrap() error { return e.told }
 // follow waits until a run is over, also through restarts of the server, and gives it as
 // it then is. A run that another takes over for the same end is followed there.
 func (a *app) follow(ctx context.Context, id string, w watcher) (*api.Run, error) {
+	defer w.Close()
 	for {
 		run, err := a.followOne(ctx, id, w)
 		if err != nil {

@@ -38,6 +38,9 @@ func (p *person) Lost(err error) {
 // Back says that the server is back.
 func (p *person) Back() { p.page.Line(render.Strong, "The server is back.") }
 
+// Close takes away what is only there while it is watched.
+func (p *person) Close() { p.page.Foot() }
+
 // Follow says that another run goes on with it.
 func (p *person) Follow(from, to string) {
 	p.page.Line(render.Strong, "%s was taken over by %s, which goes on with it.", from, to)
@@ -58,6 +61,9 @@ func (silent) Lost(error) {}
 
 // Back does nothing.
 func (silent) Back() {}
+
+// Close does nothing.
+func (silent) Close() {}
 
 // over tells how a run ended, and gives the exit code as an error.
 func (a *app) over(ctx context.Context, page *render.Page, run *api.Run) error {

@@ -109,3 +109,6 @@ func (*stream) Lost(error) {}
 
 // Back does nothing.
 func (*stream) Back() {}
+
+// Close does nothing.
+func (*stream) Close() {}

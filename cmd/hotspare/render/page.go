@@ -26,6 +26,7 @@ type Page struct {
 	w      io.Writer
 	colour bool
 	err    error
+	foot   *foot // lines that stay below all others; nil where nobody looks
 }
 
 // NewPage makes a page; colour is for terminals only.
@@ -47,10 +48,20 @@ func (p *Page) write(style Style, text string) {
 	if p.err != nil {
 		return
 	}
+	p.put(p.foot.away() + p.styled(style, text) + "\n" + p.foot.again())
+}
+
+func (p *Page) styled(style Style, text string) string {
 	if start := escapes[style]; p.colour && start != "" && text != "" {
-		text = start + text + "\x1b[0m"
+		return start + text + "\x1b[0m"
 	}
-	_, p.err = io.WriteString(p.w, text+"\n")
+	return text
+}
+
+func (p *Page) put(text string) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.w, text)
+	}
 }
 
 func clean(text string) string {

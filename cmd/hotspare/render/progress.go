@@ -24,6 +24,7 @@ type Progress struct {
 	run     *api.Run
 	summary string    // without its time
 	last    time.Time // of the last summary
+	now     time.Time // of the last tick
 }
 
 // NewProgress starts to write the progress of a run.
@@ -51,6 +52,11 @@ func (g *Progress) Show(run *api.Run) {
 	width := g.widths()
 	for _, i := range changed {
 		g.step(&run.Run.Plan.Steps[i], run.Run.Steps[i], width)
+	}
+	if run.Over() {
+		g.page.Foot()
+	} else if g.page.Watched() {
+		g.live(latest(lastEnd(run), g.now))
 	}
 }
 
@@ -112,6 +118,11 @@ func (g *Progress) Tick(now time.Time) {
 	if g.run == nil || g.run.Over() {
 		return
 	}
+	if g.page.Watched() {
+		g.now = now
+		g.live(now)
+		return
+	}
 	text := g.summarise()
 	if text == g.summary && now.Sub(g.last) < Quiet {
 		return
@@ -158,6 +169,13 @@ func (g *Progress) End(run *api.Run, kept []api.Kept) {
 		g.page.Line(Alarm, "held after %s: steps %s; nothing more happens before a person decides: hotspare run show %s",
 			Took(lastEnd(run).Sub(run.Accepted)), stepCounts(&run.RunLine), run.ID)
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func lastEnd(run *api.Run) time.Time {
