@@ -23,6 +23,8 @@ const (
 	updatesWait = 20 * time.Second
 	// rereadEvery bounds how long a lost update can go unnoticed.
 	rereadEvery = 5 * time.Second
+	// nudgeEvery is how long the pump is given to take in who came.
+	nudgeEvery = 10 * time.Millisecond
 	// rebuildPause keeps a broken collector from being rebuilt in a tight loop.
 	rebuildPause = 200 * time.Millisecond
 )
@@ -30,18 +32,21 @@ const (
 // watcher follows the state of tasks and VMs for everybody who waits, with one property
 // collector: one list view of what is waited for, one filter over it, one call open at a
 // time. A collector for each waiter would be several times slower.
+//
+// Only the pump changes the view, and only while no call is open: whoever comes has the
+// open call cancelled. (A view that changes under an open call can lock up govmomi's
+// simulator.)
 type watcher struct {
 	session *session
 	ctx     context.Context // ends with the driver's session
 
-	mu      sync.Mutex
-	watches map[types.ManagedObjectReference]*watch
-	running bool               // the pump
-	cut     context.CancelFunc // ends the pump's open call
-
-	flushing sync.Mutex // held while the view's members are changed
-	view     *view.ListView
-	members  map[types.ManagedObjectReference]bool
+	mu        sync.Mutex
+	watches   map[types.ManagedObjectReference]*watch
+	members   map[types.ManagedObjectReference]bool // of the view
+	running   bool                                  // the pump
+	nudging   bool
+	collector *property.Collector // whose call is open, or about to be
+	cut       context.CancelFunc  // ends the open call on our side
 }
 
 // watch is what is known of one object that somebody waits for.
@@ -92,12 +97,49 @@ func (w *watcher) join(ref types.ManagedObjectReference) {
 		w.watches[ref] = &watch{state: map[string]any{}, changed: make(chan struct{})}
 	}
 	w.watches[ref].users++
-	if !w.running {
+	switch {
+	case !w.running:
 		w.running = true
 		go w.pump()
-	} else {
-		go w.flush() // into the view that the open call already watches
+	case !w.nudging && !w.members[ref]:
+		w.nudging = true
+		go w.nudge()
 	}
+}
+
+// nudge has the pump take in those who came, until it has. The call may open just after
+// it was to be cancelled, so once is not enough.
+func (w *watcher) nudge() {
+	for w.behind() {
+		w.mu.Lock()
+		collector := w.collector
+		w.mu.Unlock()
+		if collector != nil {
+			if err := collector.CancelWaitForUpdates(w.ctx); err != nil {
+				w.mu.Lock()
+				w.cut() // it went with the session that expired
+				w.mu.Unlock()
+			}
+		}
+		select {
+		case <-w.ctx.Done():
+		case <-time.After(nudgeEvery):
+		}
+	}
+}
+
+// behind reports whether somebody waits for what the view does not hold. Who hears no has
+// stopped nudging.
+func (w *watcher) behind() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for ref := range w.watches {
+		if !w.members[ref] && w.ctx.Err() == nil {
+			return true
+		}
+	}
+	w.nudging = false
+	return false
 }
 
 func (w *watcher) leave(ref types.ManagedObjectReference) {
@@ -166,28 +208,32 @@ func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) 
 // pump holds the one call open, from the first wait on until the session ends: making a
 // collector for each wait would cost more than the wait.
 func (w *watcher) pump() {
+	var list *view.ListView
 	var collector *property.Collector
 	version := ""
 	for w.ctx.Err() == nil {
+		var err error
 		if collector == nil {
-			built, err := w.build(w.ctx)
-			if err != nil {
-				w.pause()
-				continue
-			}
-			collector, version = built, ""
+			list, collector, err = w.build()
+			version = ""
 		}
-		w.flush()
-		seconds := int32(updatesWait / time.Second)
-		response, err := methods.WaitForUpdatesEx(w.opening(), w.session.client, &types.WaitForUpdatesEx{
-			This: collector.Reference(), Version: version, Options: &types.WaitOptions{MaxWaitSeconds: &seconds},
-		})
+		if err == nil {
+			err = w.flush(list)
+		}
+		var response *types.WaitForUpdatesExResponse
+		if err == nil {
+			seconds := int32(updatesWait / time.Second)
+			response, err = methods.WaitForUpdatesEx(w.opening(collector), w.session.client, &types.WaitForUpdatesEx{
+				This: collector.Reference(), Version: version, Options: &types.WaitOptions{MaxWaitSeconds: &seconds},
+			})
+		}
+		if _, cancelled := vimFault(err).(*types.RequestCanceled); cancelled {
+			continue // somebody has come
+		}
 		if err != nil {
 			// The session was renewed, or an object in the view is gone: begin anew.
-			_ = collector.Destroy(w.ctx)
-			w.forget()
-			collector = nil
-			w.pause()
+			w.drop(list, collector)
+			list, collector = nil, nil
 			continue
 		}
 		if set := response.Returnval; set != nil {
@@ -197,44 +243,28 @@ func (w *watcher) pump() {
 	}
 }
 
-// opening gives the context of the next open call, which broken ends.
-func (w *watcher) opening() context.Context {
+// opening notes the collector whose call is about to open, and gives the call's context.
+func (w *watcher) opening(collector *property.Collector) context.Context {
 	ctx, cut := context.WithCancel(w.ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.cut != nil {
 		w.cut()
 	}
-	w.cut = cut
+	w.collector, w.cut = collector, cut
 	return ctx
 }
 
-// broken has the pump build its collector anew now, and not at the end of its open call.
-func (w *watcher) broken() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cut != nil {
-		w.cut()
-	}
-}
-
-func (w *watcher) pause() {
-	select {
-	case <-w.ctx.Done():
-	case <-time.After(rebuildPause):
-	}
-}
-
-// build makes the collector, an empty view, and the filter over it.
-func (w *watcher) build(ctx context.Context) (*property.Collector, error) {
+// build makes an empty view, a collector, and its filter over the view.
+func (w *watcher) build() (*view.ListView, *property.Collector, error) {
 	c := w.session.client
-	list, err := view.NewManager(c).CreateListView(ctx, nil)
+	list, err := view.NewManager(c).CreateListView(w.ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	collector, err := property.DefaultCollector(c).Create(ctx)
+	collector, err := property.DefaultCollector(c).Create(w.ctx)
 	if err != nil {
-		return nil, err
+		return list, nil, err
 	}
 	spec := types.PropertyFilterSpec{ObjectSet: []types.ObjectSpec{{
 		Obj:       list.Reference(),
@@ -244,69 +274,61 @@ func (w *watcher) build(ctx context.Context) (*property.Collector, error) {
 	for kind, paths := range watched {
 		spec.PropSet = append(spec.PropSet, types.PropertySpec{Type: kind, PathSet: paths})
 	}
-	if _, err := collector.CreateFilter(ctx, types.CreateFilter{Spec: spec}); err != nil {
-		return nil, err
-	}
-	w.flushing.Lock()
-	defer w.flushing.Unlock()
-	w.view, w.members = list, map[types.ManagedObjectReference]bool{}
-	return collector, nil
+	_, err = collector.CreateFilter(w.ctx, types.CreateFilter{Spec: spec})
+	return list, collector, err
 }
 
-// forget drops the view: the pump's next round makes another.
-func (w *watcher) forget() {
-	w.flushing.Lock()
-	defer w.flushing.Unlock()
-	if w.view != nil {
-		_ = w.view.Destroy(w.ctx)
-	}
-	w.view, w.members = nil, nil
-}
-
-// flush makes the view hold exactly what is waited for. Many joins at once make one call.
-func (w *watcher) flush() {
-	w.flushing.Lock()
-	defer w.flushing.Unlock()
-	if w.view == nil {
-		return // the pump is about to build it
-	}
-	add, remove := w.difference()
-	if len(add) == 0 && len(remove) == 0 {
-		return
-	}
-	response, err := methods.ModifyListView(w.ctx, w.session.client, &types.ModifyListView{
-		This: w.view.Reference(), Add: add, Remove: remove,
-	})
-	if err != nil {
-		w.broken() // the view went with the session that expired
-		return
-	}
-	for _, ref := range remove {
-		delete(w.members, ref)
-	}
-	for _, ref := range add {
-		w.members[ref] = true
-	}
-	if gone := response.Returnval; len(gone) > 0 {
-		_, _ = w.view.Remove(w.ctx, gone) // their waiters find out when they reread
-	}
-}
-
-// difference tells what the view lacks and what it has too much.
-func (w *watcher) difference() (add, remove []types.ManagedObjectReference) {
+// drop takes away what was built, as far as it is still there, and waits a moment.
+func (w *watcher) drop(list *view.ListView, collector *property.Collector) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.collector, w.members = nil, nil
+	w.mu.Unlock()
+	if collector != nil {
+		_ = collector.Destroy(w.ctx)
+	}
+	if list != nil {
+		_ = list.Destroy(w.ctx)
+	}
+	select {
+	case <-w.ctx.Done():
+	case <-time.After(rebuildPause):
+	}
+}
+
+// flush makes the view hold exactly what is waited for, in one call.
+func (w *watcher) flush(list *view.ListView) error {
+	w.mu.Lock()
+	wanted := map[types.ManagedObjectReference]bool{}
+	var add, remove []types.ManagedObjectReference
 	for ref := range w.watches {
+		wanted[ref] = true
 		if !w.members[ref] {
 			add = append(add, ref)
 		}
 	}
 	for ref := range w.members {
-		if w.watches[ref] == nil {
+		if !wanted[ref] {
 			remove = append(remove, ref)
 		}
 	}
-	return add, remove
+	w.mu.Unlock()
+	if len(add) == 0 && len(remove) == 0 {
+		return nil
+	}
+	response, err := methods.ModifyListView(w.ctx, w.session.client, &types.ModifyListView{This: list.Reference(), Add: add, Remove: remove})
+	if err != nil {
+		return err
+	}
+	if gone := response.Returnval; len(gone) > 0 {
+		// Their waiters find out when they reread.
+		if _, err := list.Remove(w.ctx, gone); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.members = wanted
+	return nil
 }
 
 // spread hands updates to those who wait.
