@@ -152,9 +152,6 @@ func (p *Process) start() error {
 func (p *Process) describe(ctx context.Context) error {
 	var err error
 	p.description, err = p.Describe(ctx)
-	if over(ctx, err) {
-		return p.late("gave no answer to describe")
-	}
 	if err == nil && p.description.Contract != drivers.ContractVersion {
 		err = contractError(p.config.Binary, p.description.Contract)
 	}
@@ -172,12 +169,6 @@ func contractError(binary string, version int) error {
 func over(ctx context.Context, err error) bool {
 	deadline, bounded := ctx.Deadline()
 	return ctx.Err() != nil || bounded && errors.Is(err, context.DeadlineExceeded) && time.Until(deadline) < drainTime
-}
-
-// late is the error of a launch that took longer than it may.
-func (p *Process) late(missing string) error {
-	return launchError(p.config.Binary, drivers.Unavailable, fmt.Errorf("it %s within %s", missing, p.config.StartTimeout),
-		"look at the driver's log, and whether this machine is overloaded")
 }
 
 // explain says why a process could not be started, by what it did rather than by what
@@ -209,10 +200,16 @@ func (p *Process) explain(err error) error {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		missing := "took no connection"
-		if line == "" {
-			missing = "gave no handshake"
+		select {
+		case <-p.started:
+			missing = "gave no answer to describe"
+		default:
+			if line == "" {
+				missing = "gave no handshake"
+			}
 		}
-		return p.late(missing)
+		return launchError(binary, drivers.Unavailable, fmt.Errorf("it %s within %s", missing, p.config.StartTimeout),
+			"look at the driver's log, and whether this machine is overloaded")
 	}
 	// The connection ends a moment before the process does.
 	select {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,9 +122,9 @@ func (l lines) Write(data []byte) (int, error) {
 		level = slog.LevelError
 	}
 	var attributes []slog.Attr
-	for key, value := range fields {
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		if !strings.HasPrefix(key, "@") {
-			attributes = append(attributes, slog.Any(key, value))
+			attributes = append(attributes, slog.Any(key, fields[key]))
 		}
 	}
 	l.to.log(level, message, attributes...)
