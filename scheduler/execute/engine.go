@@ -23,6 +23,7 @@ type Journal interface {
 	Begin(ctx context.Context, run string, step int, found *drivers.Value, goal drivers.Value, force bool) (expected []drivers.Value, err error)
 	BeginCheck(ctx context.Context, run string, step int) error
 	Finish(ctx context.Context, run string, step int, stands *drivers.Value, note string) error
+	Supersede(ctx context.Context, run string, step int, by string) error
 	Hold(ctx context.Context, run string, step int, reason string, found *drivers.Value) error
 	EndRun(ctx context.Context, run string) error
 }
@@ -38,7 +39,8 @@ type Options struct {
 	// RetryFor is how long a step is tried again before it is held; 0: 10 minutes.
 	RetryFor time.Duration
 	Log      *slog.Logger
-	// Ended is called when a run is over, from the run's own goroutine; may be nil.
+	// Ended is called when a run is done or was taken over, and none of its calls is in
+	// flight any more, from the run's own goroutine; may be nil.
 	Ended func(run string)
 }
 
@@ -48,17 +50,18 @@ type Engine struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	targets *locks
 	slots   *slots
 
-	mu    sync.Mutex
-	runs  map[string]*live
-	notes map[noteKey]Note
+	mu      sync.Mutex
+	started int // runs, ever
+	runs    map[string]*live
+	notes   map[noteKey]Note
 }
 
 // live is a run that runs here.
 type live struct {
-	wake chan struct{}
+	order int // how many runs were started before it
+	wake  chan struct{}
 	// ctx ends when the run was taken over: what waits is given up, calls in flight are not.
 	ctx  context.Context
 	stop context.CancelFunc
@@ -86,13 +89,23 @@ func New(opts Options) *Engine {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Engine{opts: opts, ctx: ctx, stop: stop, targets: newLocks(), slots: newSlots(),
+	return &Engine{opts: opts, ctx: ctx, stop: stop, slots: newSlots(),
 		runs: map[string]*live{}, notes: map[noteKey]Note{}}
 }
 
 // Start begins, or goes on with, a run that the journal says is running. Starting a run
-// that runs here already only wakes it.
+// that runs here already only wakes it: call it too when a held step was retried or
+// skipped. The runs that its plan takes over are stopped.
 func (e *Engine) Start(run string) {
+	var takesOver []string
+	e.opts.Journal.View(func(s *scheduler.State) {
+		if r := s.Runs[run]; r != nil {
+			takesOver = r.Plan.TakesOver
+		}
+	})
+	for _, other := range takesOver {
+		e.Stop(other)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if l, runs := e.runs[run]; runs {
@@ -102,8 +115,9 @@ func (e *Engine) Start(run string) {
 	if e.ctx.Err() != nil {
 		return
 	}
-	l := &live{wake: make(chan struct{}, 1)}
+	l := &live{order: e.started, wake: make(chan struct{}, 1)}
 	l.ctx, l.stop = context.WithCancel(e.ctx)
+	e.started++
 	e.runs[run] = l
 	e.running.Go(func() {
 		e.loop(run, l)
@@ -111,14 +125,15 @@ func (e *Engine) Start(run string) {
 		e.mu.Lock()
 		delete(e.runs, run)
 		e.mu.Unlock()
-		if e.opts.Ended != nil {
+		if e.opts.Ended != nil && e.ctx.Err() == nil {
 			e.opts.Ended(run)
 		}
 	})
 }
 
-// Stop tells a run that it was taken over: it begins nothing more, and ends when its
-// calls in flight have. The journal must say so already.
+// Stop tells a run that it was taken over: it begins nothing more, gives up what waits for
+// its turn or for another attempt, and ends when its calls in flight have. The journal
+// must say so already.
 func (e *Engine) Stop(run string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -138,7 +153,9 @@ func (l *live) poke() {
 // Close ends all calls in flight and waits for them. The runs stay as the journal has
 // them, to be gone on with.
 func (e *Engine) Close() {
-	e.stop()
+	e.mu.Lock()
+	e.stop() // no run is started after it
+	e.mu.Unlock()
 	e.running.Wait()
 }
 
@@ -165,7 +182,12 @@ func (e *Engine) note(run string, step int, message string, percent int) {
 	e.notes[noteKey{run, step}] = Note{message, percent, time.Now()}
 }
 
-// loop runs one run until it is over, taken over or the engine closes.
+// again is how long the engine waits before it asks a journal again that recorded nothing.
+const again = time.Second
+
+// loop runs one run until it is over, taken over or the engine closes. It looks at all
+// steps each time some have ended: with 10,000 of them that is a small part of what their
+// commits cost.
 func (e *Engine) loop(id string, l *live) {
 	ended := make(chan int)
 	inFlight := map[int]bool{}
@@ -179,28 +201,29 @@ func (e *Engine) loop(id string, l *live) {
 				return
 			}
 			state, finished = run.State, run.Finished()
-			if state == scheduler.Running && !finished {
+			if state == scheduler.Running && !finished && e.ctx.Err() == nil {
 				ready = readySteps(run, inFlight)
 			}
 		})
-		if e.ctx.Err() == nil {
-			for _, step := range ready {
-				inFlight[step] = true
-				go func() {
-					e.step(l.ctx, id, step)
-					ended <- step
-				}()
-			}
+		for _, step := range ready {
+			inFlight[step] = true
+			go func() {
+				e.step(l, id, step)
+				ended <- step
+			}()
 		}
+		var retry <-chan time.Time
 		if len(inFlight) == 0 {
 			switch {
 			case state != scheduler.Running, e.ctx.Err() != nil:
 				return
 			case finished:
-				if err := e.opts.Journal.EndRun(e.ctx, id); err != nil {
-					e.opts.Log.Error("end run", "run", id, "error", err)
+				err := e.opts.Journal.EndRun(e.ctx, id)
+				if err == nil {
+					return
 				}
-				return
+				e.opts.Log.Error("end run", "run", id, "error", err)
+				retry = time.After(again)
 			}
 		}
 		select {
@@ -208,6 +231,7 @@ func (e *Engine) loop(id string, l *live) {
 			delete(inFlight, step)
 			drain(ended, inFlight)
 		case <-l.wake:
+		case <-retry:
 		case <-e.done(inFlight):
 		}
 	}

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -8,11 +9,15 @@ import (
 	"github.com/hotspare/hotspare/drivers"
 )
 
-// slots keep the concurrency limits that drivers declare. Who claims a slot with the
-// lower priority number gets it first, and among those who came first.
+// slots give calls their turn: one call at a time works on a target, whichever run it
+// belongs to, and no more at once than the drivers declare. Those who wait are served by
+// [place]. Target and slot are given together: a claim that waits for one never keeps the
+// other from anyone.
 type slots struct {
 	mu      sync.Mutex
+	queues  []*queue
 	classes map[class]*queue
+	busy    map[drivers.Property]bool // targets
 }
 
 // class is what a limit is for.
@@ -22,6 +27,14 @@ type class struct {
 	name    drivers.Name
 }
 
+// place is that of a claim among those who wait: the lower priority number first, then the
+// run that was started first, then its steps as a person reads them.
+type place struct{ priority, run, step int }
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.priority, o.priority), cmp.Compare(p.run, o.run), cmp.Compare(p.step, o.step))
+}
+
 type queue struct {
 	inUse   int
 	perHost map[string]int
@@ -29,70 +42,80 @@ type queue struct {
 }
 
 type claim struct {
-	limit    drivers.Limit
-	host     string
-	priority int
-	granted  chan struct{}
+	target  drivers.Property
+	limit   drivers.Limit
+	host    string
+	place   place
+	granted chan struct{}
 }
 
-func newSlots() *slots { return &slots{classes: map[class]*queue{}} }
+func newSlots() *slots {
+	return &slots{classes: map[class]*queue{}, busy: map[drivers.Property]bool{}}
+}
 
-// acquire waits for a slot and gives the function that frees it.
-func (s *slots) acquire(ctx context.Context, p drivers.Property, limit drivers.Limit, host string, priority int) (release func(), err error) {
-	key := class{p.Cluster, p.Kind, p.Name}
-	c := &claim{limit: limit, host: host, priority: priority, granted: make(chan struct{})}
+// acquire waits for a turn and gives the function that ends it.
+func (s *slots) acquire(ctx context.Context, p drivers.Property, limit drivers.Limit, host string, at place) (release func(), err error) {
+	c := &claim{target: p.On("", ""), limit: limit, host: host, place: at, granted: make(chan struct{})}
 	s.mu.Lock()
-	q := s.classes[key]
-	if q == nil {
-		q = &queue{perHost: map[string]int{}}
-		s.classes[key] = q
-	}
-	at, _ := slices.BinarySearchFunc(q.waiting, priority, func(w *claim, priority int) int {
-		if w.priority <= priority {
-			return -1
-		}
-		return 1
-	})
-	q.waiting = slices.Insert(q.waiting, at, c)
-	q.grant()
+	q := s.queueOf(class{p.Cluster, p.Kind, p.Name})
+	i, _ := slices.BinarySearchFunc(q.waiting, at, func(w *claim, at place) int { return w.place.compare(at) })
+	q.waiting = slices.Insert(q.waiting, i, c)
+	s.grant(q)
 	s.mu.Unlock()
-	release = func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		q.inUse--
-		q.perHost[host]--
-		q.grant()
-	}
 	select {
 	case <-c.granted:
-		return release, nil
+		return func() { s.release(q, c) }, nil
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	i := slices.Index(q.waiting, c)
+	i = slices.Index(q.waiting, c)
 	if i >= 0 {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
 	s.mu.Unlock()
 	if i < 0 { // granted meanwhile
-		release()
+		s.release(q, c)
 	}
 	return nil, ctx.Err()
 }
 
-// grant gives slots to those who wait, in order, passing over those whose host is full.
-func (q *queue) grant() {
+func (s *slots) queueOf(key class) *queue {
+	q := s.classes[key]
+	if q == nil {
+		q = &queue{perHost: map[string]int{}}
+		s.classes[key], s.queues = q, append(s.queues, q)
+	}
+	return q
+}
+
+func (s *slots) release(q *queue, c *claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.inUse--
+	if q.perHost[c.host]--; q.perHost[c.host] == 0 {
+		delete(q.perHost, c.host)
+	}
+	delete(s.busy, c.target)
+	for _, q := range s.queues { // others may wait for the target
+		s.grant(q)
+	}
+}
+
+// grant gives turns to those who wait, in order, passing over those whose host is full or
+// whose target is busy.
+func (s *slots) grant(q *queue) {
 	for i := 0; i < len(q.waiting); {
 		c := q.waiting[i]
 		if c.limit.PerCluster > 0 && q.inUse >= c.limit.PerCluster {
 			return
 		}
-		if c.limit.PerHost > 0 && c.host != "" && q.perHost[c.host] >= c.limit.PerHost {
+		if s.busy[c.target] || c.limit.PerHost > 0 && c.host != "" && q.perHost[c.host] >= c.limit.PerHost {
 			i++
 			continue
 		}
 		q.inUse++
 		q.perHost[c.host]++
+		s.busy[c.target] = true
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 		close(c.granted)
 	}
@@ -106,38 +129,4 @@ func limitOf(d drivers.Description, p drivers.Property) drivers.Limit {
 		}
 	}
 	return drivers.Limit{}
-}
-
-// locks let one call at a time work on a target, whichever run it belongs to.
-type locks struct {
-	mu   sync.Mutex
-	held map[drivers.Property]chan struct{}
-}
-
-func newLocks() *locks { return &locks{held: map[drivers.Property]chan struct{}{}} }
-
-// lock waits for the target of p and gives the function that frees it.
-func (l *locks) lock(ctx context.Context, p drivers.Property) (unlock func(), err error) {
-	target := p.On("", "")
-	for {
-		l.mu.Lock()
-		other, taken := l.held[target]
-		if !taken {
-			free := make(chan struct{})
-			l.held[target] = free
-			l.mu.Unlock()
-			return func() {
-				l.mu.Lock()
-				delete(l.held, target)
-				l.mu.Unlock()
-				close(free)
-			}, nil
-		}
-		l.mu.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }

@@ -2,8 +2,6 @@ package execute
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -18,33 +16,48 @@ type attempt struct {
 	waiting  context.Context // ends when the run is taken over
 	run      string
 	step     *scheduler.Step
+	place    place
 	accepted time.Time
 	shutdown time.Duration
-	began    time.Time // in this process: time in which no server ran is nobody's fault
+	turn     time.Time     // when its last turn began
+	failing  time.Duration // how long every call failed, without the waits for a turn
 	force    bool
 	begun    bool // the intent is on record, with this force
 	expected []drivers.Value
 	goal     drivers.Value
 }
 
+// lessUrgent is added to the priority of steps that do not serve a reclaim or a failover:
+// every one of those claims slots before them.
+const lessUrgent = 1 << 20
+
 // step works on one step until it is done or held, or its run is not running any more.
-func (e *Engine) step(ctx context.Context, run string, id int) {
-	a := &attempt{Engine: e, waiting: ctx, run: run, began: time.Now()}
+// Where the journal records nothing it returns after a pause, to be begun again.
+func (e *Engine) step(l *live, run string, id int) {
+	a := &attempt{Engine: e, waiting: l.ctx, run: run}
 	e.opts.Journal.View(func(s *scheduler.State) {
 		r := s.Runs[run]
 		a.step, a.accepted, a.shutdown = &r.Plan.Steps[id-1], r.Accepted, r.Plan.Shutdown
 		a.force = r.Steps[id-1].Forced
+		a.place = place{a.step.Priority, l.order, id}
+		if !r.Plan.Verb.Urgent() {
+			a.place.priority += lessUrgent
+		}
 	})
 	defer e.note(run, id, "", 0)
-	var err error
+	err := a.work()
+	if err == nil || e.ctx.Err() != nil || a.over() {
+		return
+	}
+	e.opts.Log.Error("step", "run", run, "step", id, "error", err)
+	a.pause(again, err)
+}
+
+func (a *attempt) work() error {
 	if a.step.IsChange() {
-		err = a.change()
-	} else {
-		err = a.check()
+		return a.change()
 	}
-	if err != nil && e.ctx.Err() == nil && !a.over() {
-		e.opts.Log.Error("step", "run", run, "step", id, "error", err)
-	}
+	return a.check()
 }
 
 // over reports whether the run goes on without this attempt.
@@ -57,39 +70,64 @@ func (a *attempt) over() bool {
 	return !running
 }
 
-// change makes the change. The target is locked first: whoever works on it, for whichever
-// run, is waited for; then a slot is claimed.
-func (a *attempt) change() error {
-	p := a.step.Property
-	unlock, err := a.targets.lock(a.waiting, p)
-	if err != nil {
-		return err
+// superseded names the later run that has gone beyond this step.
+func (a *attempt) superseded() (by string) {
+	a.opts.Journal.View(func(s *scheduler.State) {
+		if r := s.Runs[a.run]; r != nil {
+			by = s.Superseded(r, a.step)
+		}
+	})
+	return by
+}
+
+// pause waits before the next attempt; the error is that of a run that was taken over.
+func (a *attempt) pause(d time.Duration, cause error) error {
+	a.note(a.run, a.step.ID, fmt.Sprintf("again in %s: %s", d, cause), 0)
+	select {
+	case <-time.After(d):
+		return nil
+	case <-a.waiting.Done():
+		return a.waiting.Err()
 	}
-	defer unlock()
-	for pause := time.Duration(0); ; {
-		if a.over() {
-			return nil
-		}
+}
+
+// How long an attempt waits: for something that is busy, and after a failure.
+const (
+	pauseBusy  = 250 * time.Millisecond
+	pauseFirst = 100 * time.Millisecond
+	pauseMost  = 5 * time.Second
+)
+
+// change makes the change, in as many attempts as it takes. Between two of them neither
+// its target nor its slot is kept from others.
+func (a *attempt) change() error {
+	for backoff := time.Duration(0); ; {
 		done, err := a.try()
-		if done {
-			return err
-		}
-		reaction := drivers.KindOf(err).Reaction()
 		switch {
+		case done:
+			return err
+		case a.waiting.Err() != nil: // the call was cut off, or nobody wants it tried again
+			return a.waiting.Err()
 		case errors.Is(err, errGraceOver):
 			continue
-		case reaction == drivers.Wait:
-			pause = 250 * time.Millisecond
-		case reaction == drivers.Retry && time.Since(a.began) < a.opts.RetryFor:
-			pause = min(max(2*pause, 100*time.Millisecond), 5*time.Second)
+		}
+		wait := pauseBusy
+		switch drivers.KindOf(err).Reaction() {
+		case drivers.Wait:
+			a.failing, backoff = 0, 0
+		case drivers.Retry:
+			a.failing += time.Since(a.turn)
+			if a.failing >= a.opts.RetryFor {
+				return a.hold(fmt.Errorf("it failed for %s: %w", a.failing.Round(time.Second), err))
+			}
+			backoff = min(max(2*backoff, pauseFirst), pauseMost)
+			wait = backoff
+			a.failing += wait
 		default:
 			return a.hold(err)
 		}
-		a.note(a.run, a.step.ID, fmt.Sprintf("again in %s: %s", pause, err), 0)
-		select {
-		case <-time.After(pause):
-		case <-a.waiting.Done():
-			return a.waiting.Err()
+		if err := a.pause(wait, err); err != nil {
+			return err
 		}
 	}
 }
@@ -97,18 +135,26 @@ func (a *attempt) change() error {
 // errGraceOver makes the attempt go on by force.
 var errGraceOver = errors.New("the grace is over")
 
-// try observes where nothing is known yet, records the intent, and applies. done: the
-// step is over, or cannot be recorded.
+// try waits for its turn, observes where nothing is known yet, records the intent, and
+// applies. done: the step is over, or cannot be recorded.
 func (a *attempt) try() (done bool, err error) {
+	a.turn = time.Now()
 	driver, description, err := a.opts.Driver(a.step.Property.Cluster)
 	if err != nil {
 		return false, err
 	}
-	release, err := a.slots.acquire(a.waiting, a.step.Property, limitOf(description, a.step.Property), a.step.Host, a.step.Priority)
+	release, err := a.slots.acquire(a.waiting, a.step.Property, limitOf(description, a.step.Property), a.step.Host, a.place)
 	if err != nil {
 		return true, err
 	}
 	defer release()
+	a.turn = time.Now()
+	if a.over() {
+		return true, nil
+	}
+	if by := a.superseded(); by != "" {
+		return true, a.opts.Journal.Supersede(a.ctx, a.run, a.step.ID, by)
+	}
 	grace := a.grace()
 	if a.step.TurnsOff() && a.step.MayForce && grace <= 0 && !a.force {
 		a.force, a.begun = true, false
@@ -116,11 +162,7 @@ func (a *attempt) try() (done bool, err error) {
 	if done, err := a.begin(driver); done || err != nil {
 		return done, err
 	}
-	stands, err := driver.Apply(a.ctx, drivers.Change{
-		Property: a.step.Property, ID: changeID(a.step.Property), Expected: a.expected, Goal: a.goal,
-		Grace: grace, Force: a.force,
-		Owner: drivers.Owner{Site: a.opts.Site, Holder: string(a.step.Owner)},
-	}, func(p drivers.Progress) { a.note(a.run, a.step.ID, p.Message, p.Percent) })
+	stands, err := a.apply(driver, grace)
 	if err != nil {
 		if drivers.KindOf(err) == drivers.GraceOver && a.step.MayForce && !a.force {
 			a.force, a.begun = true, false
@@ -141,7 +183,7 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 	if a.begun {
 		return false, nil
 	}
-	found, goal, over, err := a.look(driver)
+	found, goal, gone, err := a.look(driver)
 	if err != nil {
 		return false, err
 	}
@@ -150,38 +192,32 @@ func (a *attempt) begin(driver drivers.Driver) (done bool, err error) {
 		return true, err
 	}
 	a.begun, a.expected, a.goal = true, expected, goal
-	if over != "" {
-		return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, found, over)
+	if gone {
+		return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, found, "it was never made")
 	}
 	return false, nil
 }
 
 // look gives the goal as a value. Where the journal does not know yet what stands it
 // observes that too: the value found must be durable before the change.
-// over says why nothing is to be done: the VM that is to go off was never made, or a later
-// run has gone beyond this step.
-func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal drivers.Value, over string, err error) {
-	p, by := a.step.Property, ""
+// gone: the VM that is to go off was never made.
+func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal drivers.Value, gone bool, err error) {
+	p := a.step.Property
 	known, first, made := false, false, false
 	a.opts.Journal.View(func(s *scheduler.State) {
 		stack := s.Stacks[p]
 		first = stack == nil || stack.Stands == nil
 		made = p.Name != drivers.Presence && s.Stacks.IsMade(p)
 		goal, known = s.Stacks.Resolve(p, a.step.Goal)
-		by = s.Superseded(s.Runs[a.run], a.step)
 	})
-	if by != "" {
-		value, err := driver.Observe(a.ctx, p)
-		return &value, value, "run " + by + " has gone beyond this", err
-	}
 	if first {
-		value, err := driver.Observe(a.ctx, p)
+		value, err := a.observe(driver)
 		switch {
 		case err == nil:
 		case drivers.KindOf(err) == drivers.NotFound && made && a.step.TurnsOff():
-			value, over = drivers.Value{Text: drivers.Off}, "it was never made"
+			value, gone = drivers.Value{Text: drivers.Off}, true
 		default:
-			return nil, goal, "", err
+			return nil, goal, false, err
 		}
 		found = &value
 		if !known && a.step.Goal.Found {
@@ -189,11 +225,11 @@ func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal driver
 		}
 	}
 	if !known {
-		return nil, goal, "", &drivers.Error{Kind: drivers.NotFound, Op: "resolve the goal of", Object: p.Label(),
+		return nil, goal, false, &drivers.Error{Kind: drivers.NotFound, Op: "resolve the goal of", Object: p.Label(),
 			Cause: fmt.Errorf("%s is not known: the step that makes it was skipped, or gave no such thing", a.step.Goal.Text()),
 			Next:  "skip this step with a reason, or revert"}
 	}
-	return found, goal, over, nil
+	return found, goal, gone, nil
 }
 
 // grace is how long the guest may still take. One deadline holds for all guests of a run
@@ -217,59 +253,7 @@ func (a *attempt) hold(cause error) error {
 	}
 	reason := cause.Error()
 	if drivers.KindOf(cause) == drivers.GraceOver && a.step.Production {
-		reason += "; a production VM is never cut off: shut it down by hand, then: hotspare run retry " + fmt.Sprint(a.run, " ", a.step.ID)
+		reason += fmt.Sprintf("; a production VM is never cut off: shut it down by hand, then: hotspare run retry %s %d", a.run, a.step.ID)
 	}
 	return a.opts.Journal.Hold(a.ctx, a.run, a.step.ID, reason, found)
-}
-
-// check waits for the answer of a check.
-func (a *attempt) check() error {
-	if err := a.opts.Journal.BeginCheck(a.ctx, a.run, a.step.ID); err != nil {
-		return err
-	}
-	switch c := a.step.Check; c.Kind {
-	case scheduler.CheckReady:
-		return a.ready(c.Ready)
-	case scheduler.CheckFenced, scheduler.CheckHome:
-		if c.Word == "" {
-			return a.hold(fmt.Errorf("nobody has given a word for %s", a.step.Change))
-		}
-		return a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, nil, "by the word of "+c.Word)
-	default:
-		return a.hold(fmt.Errorf("this hotspare does not know the check %q", c.Kind))
-	}
-}
-
-// ready asks the service until it answers, or its time is over.
-func (a *attempt) ready(check *scheduler.ReadyCheck) error {
-	ctx, cancel := context.WithDeadline(a.waiting, a.began.Add(check.Within))
-	defer cancel()
-	last := errors.New("it was not asked")
-	for {
-		once, done := context.WithTimeout(ctx, 5*time.Second)
-		err := a.opts.Ready(once, check)
-		done()
-		if err == nil {
-			return a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, nil, "")
-		}
-		if ctx.Err() == nil {
-			last = err
-		}
-		a.note(a.run, a.step.ID, "not ready yet: "+last.Error(), 0)
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			if a.waiting.Err() != nil {
-				return a.waiting.Err()
-			}
-			return a.hold(fmt.Errorf("%s is not ready within %s: %w; see why, then: hotspare run retry %s %d", a.step.Target, check.Within, last, a.run, a.step.ID))
-		}
-	}
-}
-
-// changeID names a change by what it changes: however often it is cut off and planned
-// again, for whichever run, its half-made state is known by this name.
-func changeID(p drivers.Property) string {
-	sum := sha256.Sum256([]byte(p.String()))
-	return "c-" + hex.EncodeToString(sum[:6])
 }
