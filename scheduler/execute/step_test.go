@@ -70,11 +70,13 @@ func TestWaitingIsNoFailure(t *testing.T) {
 	facts(t, small, func(r *rig) {
 		vms := r.machines(3, 1, sim.Guest{})
 		r.site.SetLimits([]drivers.Limit{{Kind: drivers.VM, Name: drivers.Power, PerCluster: 1}})
-		busy := r.site.AddFault
-		busy(sim.Fault{Mode: sim.FailBefore, Kind: drivers.Busy, Property: vms[0], Times: 1000}) // for more than four minutes
+		for range 3 { // it fails for half a minute, and is then busy for more than four
+			r.site.AddFault(sim.Fault{Mode: sim.FailBefore, Property: vms[0], Times: 10})
+			r.site.AddFault(sim.Fault{Mode: sim.FailBefore, Kind: drivers.Busy, Property: vms[0], Times: 1000})
+		}
 		run := r.begin(scheduler.Plan{Shutdown: time.Hour}, forced(vms[0]))
-		if took := r.rest(run); took < 4*time.Minute {
-			t.Errorf("something was busy for more than 4m, and it took %s", took)
+		if took := r.rest(run); took < 13*time.Minute {
+			t.Errorf("it was busy and failed for more than 13m, and it took %s", took)
 		}
 		r.want(run, 1, scheduler.StepDone)
 

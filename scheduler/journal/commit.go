@@ -131,7 +131,7 @@ func (j *Journal) fold(req *request) ([]entry, error) {
 	}
 	entries := make([]entry, 0, len(made))
 	for i, record := range made {
-		record.Seq, record.Version, record.At = j.seq+1, Version, j.opts.Now().UTC().Round(0)
+		record.Seq, record.Version, record.At = j.seq+1, Version, j.opts.Now().UTC()
 		next, err := encode(record)
 		if err == nil {
 			err = j.try(&next.record)

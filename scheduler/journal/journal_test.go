@@ -19,6 +19,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/journal"
 )
@@ -118,8 +119,23 @@ func TestWhatIsIllegalLeavesTheStateAsItWas(t *testing.T) {
 		"an end that is none":          {StepEnded: &journal.StepEnded{Run: "r-1", Step: 1, State: "tired"}},
 		"a retry of what is not held":  {StepRetried: &journal.StepRetried{Run: "r-1", Step: 1}},
 		"an end with steps left":       {RunEnded: &journal.RunEnded{Run: "r-1"}},
-		"the takeover of no run":       {RunAccepted: &journal.RunAccepted{Plan: &scheduler.Plan{Run: "r-2", TakesOver: []string{"r-8"}}}},
-		"a lend to nobody":             {RunAccepted: &journal.RunAccepted{Plan: &scheduler.Plan{Run: "r-2", Workspace: "ws-3"}}},
+		"two things at once":           {RunEnded: &journal.RunEnded{Run: "r-1"}, AlertSeen: &journal.AlertSeen{Key: "k"}},
+		"a run without a plan":         {RunAccepted: &journal.RunAccepted{}},
+		"the takeover of no run":       plan2(func(p *scheduler.Plan) { p.TakesOver = []string{"r-8"} }),
+		"a lend to nobody":             plan2(func(p *scheduler.Plan) { p.Verb, p.Workspace = scheduler.Lend, "ws-3" }),
+		"a verb of its own":            plan2(func(p *scheduler.Plan) { p.Verb = "dance" }),
+		"a reclaim for no group":       plan2(func(p *scheduler.Plan) { p.Group = "" }),
+		"steps in a circle":            plan2(func(p *scheduler.Plan) { p.Steps[0].After, p.Steps[1].After = []int{2}, []int{1} }),
+		"a step that waits for itself": plan2(func(p *scheduler.Plan) { p.Steps[1].After = []int{2} }),
+		"a wait for no step":           plan2(func(p *scheduler.Plan) { p.Steps[1].After = []int{3} }),
+		"steps that are misnumbered":   plan2(func(p *scheduler.Plan) { p.Steps[1].ID = 3 }),
+		"a step of no property":        plan2(func(p *scheduler.Plan) { p.Steps[0].Property = drivers.Property{} }),
+		"a goal that is nothing":       plan2(func(p *scheduler.Plan) { p.Steps[0].Goal = scheduler.Goal{} }),
+		"a goal that is two things":    plan2(func(p *scheduler.Plan) { p.Steps[0].Goal.Found = true }),
+		"another run's layer":          plan2(func(p *scheduler.Plan) { p.Puts[0].Layer.Holder = "r-1.g" }),
+		"a layer of no property":       plan2(func(p *scheduler.Plan) { p.Puts[0].Property.Slot = "disk0" }),
+		"no layer, taken out":          plan2(func(p *scheduler.Plan) { p.Drops = []scheduler.Drop{{Holder: "r-1.g"}} }),
+		"a claim for no VM":            plan2(func(p *scheduler.Plan) { p.Claims = []scheduler.Claim{{Group: "g"}} }),
 	} {
 		err := j.Update(t.Context(), func(*scheduler.State) ([]journal.Record, error) { return []journal.Record{r}, nil })
 		if !errors.Is(err, journal.ErrIllegal) {
@@ -129,6 +145,20 @@ func TestWhatIsIllegalLeavesTheStateAsItWas(t *testing.T) {
 			t.Fatalf("%s changed the state", what)
 		}
 	}
+	if err := j.Update(t.Context(), one(plan2(func(*scheduler.Plan) {}))); err != nil {
+		t.Errorf("a sound plan: %v", err)
+	}
+}
+
+// plan2 is the acceptance of a sound plan r-2, made unsound.
+func plan2(spoil func(*scheduler.Plan)) journal.Record {
+	power := vm("vm-1", drivers.Power, "")
+	p := &scheduler.Plan{Run: "r-2", Verb: scheduler.Reclaim, Group: "g",
+		Puts: []scheduler.Put{{Property: power, Layer: scheduler.Layer{Holder: "r-2.g", Goal: scheduler.Literal(drivers.Off)}}},
+		Steps: []scheduler.Step{{ID: 1, Property: power, Goal: scheduler.Literal(drivers.Off)},
+			{ID: 2, After: []int{1}, Check: &scheduler.Check{Kind: scheduler.CheckHome}}}}
+	spoil(p)
+	return journal.Record{RunAccepted: &journal.RunAccepted{Plan: p}}
 }
 
 func TestAnErrorOfTheDeciderWritesNothing(t *testing.T) {

@@ -90,8 +90,8 @@ func TestAValueThatIsNoJSONIsRefused(t *testing.T) {
 	}
 }
 
-// The state in memory is what a replay gives: bytes of the driver's rest that JSON may
-// write in two ways, and times without the clock of this process.
+// The state in memory is what a replay gives, also in what JSON may write in two ways: the
+// bytes of a driver's rest, and times.
 func TestTheStateInMemoryIsThatOfAReplay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path, journal.Options{})
