@@ -32,7 +32,7 @@ type Driver struct {
 	Cluster   string        `json:"cluster"`
 	Driver    string        `json:"driver"`
 	Version   string        `json:"version,omitempty"`
-	State     string        `json:"state"` // "ready", "starting", "failing"
+	State     string        `json:"state"` // "ready", "starting", "failing", "held": see Error
 	Error     string        `json:"error,omitempty"`
 	Restarts  int           `json:"restarts"`
 	PID       int           `json:"pid,omitempty"`

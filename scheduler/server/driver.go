@@ -199,7 +199,13 @@ func (d *driver) view() api.Driver {
 	if d.given.Status != nil {
 		status := d.given.Status()
 		v.PID, v.Restarts = status.PID, status.Restarts
-		if status.Error != "" {
+		if status.Proven.After(v.Proven) {
+			v.Proven = status.Proven
+		}
+		switch {
+		case status.Held:
+			v.State, v.Error = "held", status.Error+"; mend it, then: hotspare driver check "+d.cluster.Name
+		case status.Error != "":
 			v.State, v.Error = "failing", status.Error
 		}
 	}

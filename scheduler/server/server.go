@@ -27,13 +27,17 @@ type Driver struct {
 	Explain func(error) error
 	// Status of its process; nil where it has none of its own.
 	Status func() DriverStatus
+	// Retry tries at once to launch a driver that is held; nil where it has no process.
+	Retry func()
 }
 
 // DriverStatus is how a driver's process is.
 type DriverStatus struct {
 	PID      int
 	Restarts int
-	Error    string // why it does not run; empty where it does
+	Held     bool      // it is launched again only now and then, or when a person asks
+	Error    string    // why it does not run; empty where it does
+	Proven   time.Time // when it last proved that it works
 }
 
 // Options of a server.

@@ -4,6 +4,7 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -73,57 +74,58 @@ func Run(ctx context.Context, opts Options) error {
 	return errors.Join(err, s.Close())
 }
 
-// launch starts a supervised process for each cluster's driver.
+// launch starts a supervised process for each cluster's driver. One that does not start is
+// tried again by the server; only where none starts there is nothing to serve with. A
+// mistake in a cluster's block is told at once.
 func launch(ctx context.Context, loaded *config.Loaded, log *slog.Logger, getenv func(string) string) (map[string]server.Driver, func(), error) {
 	given := map[string]server.Driver{}
-	var running []*plugin.Supervisor
+	var all []*late
 	closeAll := func() {
-		for _, s := range running {
-			s.Close()
+		for _, l := range all {
+			l.Close()
 		}
 	}
+	var failed error
+	started := 0
 	for _, cluster := range loaded.Site.Clusters {
-		binary, err := findBinary("hotspare-driver-"+cluster.Driver, getenv)
-		if err != nil {
-			return nil, closeAll, fmt.Errorf("cluster %s: %w", cluster.Name, err)
+		l := lateDriver(loaded, cluster, log, getenv)
+		all = append(all, l)
+		given[cluster.Name] = server.Driver{
+			Driver:        l,
+			Configuration: drivers.Configuration{Site: loaded.Site.Name, Cluster: cluster.Name, HealthEvery: 10 * time.Second},
+			Explain:       func(err error) error { return loaded.Placed(cluster.Name, err) },
+			Status:        l.Status, Retry: l.Retry,
 		}
-		supervisor, err := plugin.Supervise(ctx, plugin.Config{Binary: binary, Logger: log.With("cluster", cluster.Name)})
+		about, err := l.Describe(ctx)
 		if err != nil {
-			return nil, closeAll, fmt.Errorf("cluster %s: start its driver: %w", cluster.Name, err)
+			failed = errors.Join(failed, fmt.Errorf("cluster %s: start its driver: %w", cluster.Name, err))
+			log.Error("driver", "cluster", cluster.Name, "error", err)
+			continue
 		}
-		running = append(running, supervisor)
-		driver, err := configured(ctx, loaded, cluster, supervisor)
-		if err != nil {
+		started++
+		if _, err := l.body(about.Schema); err != nil {
 			return nil, closeAll, err
 		}
-		given[cluster.Name] = driver
+	}
+	if started == 0 {
+		return nil, closeAll, failed
 	}
 	return given, closeAll, nil
 }
 
-// configured checks the cluster's block against what its driver describes.
-func configured(ctx context.Context, loaded *config.Loaded, cluster scheduler.Cluster, supervisor *plugin.Supervisor) (server.Driver, error) {
-	about, err := supervisor.Describe(ctx)
-	if err != nil {
-		return server.Driver{}, fmt.Errorf("cluster %s: describe its driver: %w", cluster.Name, err)
-	}
-	body, err := loaded.DriverBody(cluster.Name, about.Schema)
-	if err != nil {
-		return server.Driver{}, err
-	}
-	return server.Driver{
-		Driver:        supervisor,
-		Configuration: drivers.Configuration{Site: loaded.Site.Name, Cluster: cluster.Name, Body: body, HealthEvery: 10 * time.Second},
-		Explain:       func(err error) error { return loaded.Placed(cluster.Name, err) },
-		Status: func() server.DriverStatus {
-			s := supervisor.Status()
-			status := server.DriverStatus{PID: s.PID, Restarts: s.Restarts}
-			if s.State != plugin.Ready && s.LastError != nil {
-				status.Error = s.LastError.Error()
+func lateDriver(loaded *config.Loaded, cluster scheduler.Cluster, log *slog.Logger, getenv func(string) string) *late {
+	return &late{
+		launch: func(ctx context.Context) (*plugin.Supervisor, error) {
+			binary, err := findBinary("hotspare-driver-"+cluster.Driver, getenv)
+			if err != nil {
+				return nil, err
 			}
-			return status
+			return plugin.Supervise(ctx, plugin.Config{Binary: binary, Logger: log.With("cluster", cluster.Name)})
 		},
-	}, nil
+		body: func(schema []drivers.Attribute) (json.RawMessage, error) {
+			return loaded.DriverBody(cluster.Name, schema)
+		},
+	}
 }
 
 // Schema asks a driver's binary for the schema of its configuration block.
