@@ -16,6 +16,7 @@ const (
 	Reclaim  Verb = "reclaim"
 	Failover Verb = "failover"
 	Revert   Verb = "revert"
+	PutBack  Verb = "put back" // a property that has drifted
 )
 
 // Urgent reports whether the verb takes over the targets of other runs.

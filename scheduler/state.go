@@ -20,6 +20,9 @@ type State struct {
 	Drained       []Drained             `json:"drained,omitempty"` // sorted by cluster and host
 	LastWorkspace int                   `json:"lastWorkspace"`
 	LastRun       int                   `json:"lastRun"`
+	LastDrift     int                   `json:"lastDrift,omitempty"`
+	// Drifts are those that are open, by property.
+	Drifts map[drivers.Property]*Drift `json:"drifts,omitempty"`
 }
 
 // Kept are writes of production that a demotion left at the recovery site, by name.
@@ -36,7 +39,7 @@ type Kept struct {
 func NewState() *State {
 	return &State{
 		Stacks: Stacks{}, Workspaces: map[string]*Workspace{}, Runs: map[string]*Run{},
-		Kept: map[string]*Kept{}, Alerts: map[string]time.Time{},
+		Kept: map[string]*Kept{}, Alerts: map[string]time.Time{}, Drifts: map[drivers.Property]*Drift{},
 	}
 }
 

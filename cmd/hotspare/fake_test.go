@@ -35,6 +35,9 @@ func (f *fake) become(args []string) error {
 	case "produces":
 		f.status = quietSite()
 		f.status.Groups[0].State = scheduler.GroupProduces
+	case "drifted":
+		f.status = quietSite()
+		f.status.Drifts = 2
 	case "empty":
 		f.status = emptySite()
 	case "full":
@@ -262,6 +265,24 @@ func (f *fake) ResumeHost(_ context.Context, name string, req api.HostRequest) (
 		}
 	}
 	return nil, notFound("host", name)
+}
+
+func (f *fake) Drifts(context.Context) ([]api.Drift, error) { return driftsOf(f.site()), nil }
+
+func (f *fake) PutBackDrift(_ context.Context, id string, req api.DriftRequest) (*api.Accepted, error) {
+	f.note("put back %s by %s", id, req.By)
+	if id != "d-3" && id != "pay-db-01 nic ethernet0" {
+		return nil, notFound("drift", id)
+	}
+	return &api.Accepted{Run: "r-13", Plan: lendPlan()}, nil
+}
+
+func (f *fake) AcceptDrift(_ context.Context, id string, req api.DriftRequest) (*api.Accepted, error) {
+	f.note("accept %s as %s by %s", id, req.As, req.By)
+	if id != "d-3" {
+		return nil, notFound("drift", id)
+	}
+	return &api.Accepted{Already: "PG-LAB of pay-db-01 nic ethernet0 is accepted as the value of its layer"}, nil
 }
 
 var _ api.Service = (*fake)(nil)

@@ -76,6 +76,18 @@ func emptySite() *api.Status {
 	return &api.Status{Site: "dr-east", Version: "v1.2.3", Now: scriptNow, Started: before(time.Second), Lending: "open"}
 }
 
+// driftsOf is the drift of a site that has drifted.
+func driftsOf(s *api.Status) []api.Drift {
+	if s.Drifts == 0 {
+		return []api.Drift{}
+	}
+	return []api.Drift{
+		{ID: "d-3", Label: "pay-db-01 nic ethernet0", Since: before(10 * time.Minute), Holder: "ws-7", Before: "PG-STANDBY", Wanted: "ISO-02", Stands: "ISO-02", Found: "PG-LAB"},
+		{ID: "d-4", Label: "[LocalDS_0] replica/payments replica role", Since: before(time.Minute), Before: "secondary", Wanted: "secondary", Stands: "secondary", Found: "secondary", Detail: true,
+			Stuck: "a replica is promoted and demoted by failover and revert alone: put it back at the storage"},
+	}
+}
+
 // hostsOf are the hosts of a site that is not empty.
 func hostsOf(s *api.Status) []api.Host {
 	if len(s.Groups) == 0 {

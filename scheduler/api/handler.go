@@ -15,6 +15,7 @@ import (
 // something about them; any other is CodeFailed.
 type Service interface {
 	Hosts
+	Drifts
 	Status(ctx context.Context) (*Status, error)
 	Workspaces(ctx context.Context, gone bool) ([]Workspace, error)
 	Workspace(ctx context.Context, id string) (*Workspace, error)
@@ -76,6 +77,7 @@ func Handler(s Service) http.Handler {
 		return s.CheckDriver(ctx, r.PathValue("cluster"))
 	})
 	hosts(mux, s)
+	drifts(mux, s)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		Fail(w, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path), Next: "the server's version may differ from the client's: hotspare status"})
 	})

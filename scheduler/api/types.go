@@ -24,6 +24,7 @@ type Status struct {
 	Workspaces []Workspace `json:"workspaces"` // those that are not gone
 	Runs       []RunLine   `json:"runs"`       // those that are running
 	Kept       []Kept      `json:"kept"`
+	Drifts     int         `json:"drifts"`  // how many are open
 	Records    uint64      `json:"records"` // in the journal
 }
 

@@ -36,6 +36,12 @@ func Fold(s *scheduler.State, r *Record) error {
 		return foldDrained(s, r.At, r.HostDrained)
 	case r.HostResumed != nil:
 		return foldResumed(s, r.HostResumed)
+	case r.DriftFound != nil:
+		return foldDriftFound(s, r.At, r.DriftFound)
+	case r.DriftGone != nil:
+		return foldDriftGone(s, r.DriftGone)
+	case r.DriftDecided != nil:
+		return foldDriftDecided(s, r.DriftDecided)
 	case r.RunAccepted != nil:
 		return foldAccepted(s, r.At, r.RunAccepted.Plan)
 	case r.StepBegun != nil:
@@ -98,6 +104,7 @@ func foldAccepted(s *scheduler.State, at time.Time, p *scheduler.Plan) error {
 	}
 	s.Runs[p.Run] = run
 	s.Stacks.Accept(p)
+	settle(s)
 	foldWorkspaces(s, at, p)
 	forget(s)
 	return nil
@@ -221,6 +228,10 @@ func foldEnded(s *scheduler.State, at time.Time, r *StepEnded) error {
 	default:
 		s.Stacks.Observed(step.Property, *r.Stands)
 	}
+	if r.Stands != nil {
+		delete(s.Drifts, step.Property)
+	}
+	settle(s)
 	return nil
 }
 

@@ -25,7 +25,7 @@ func legalPlan(s *scheduler.State, p *scheduler.Plan) error {
 		return illegal("workspace %s is not there", p.Workspace)
 	case (p.Verb == scheduler.Lend || p.Verb == scheduler.Return) && w == nil:
 		return illegal("the %s of plan %s is for no workspace", p.Verb, p.Run)
-	case p.Verb != scheduler.Lend && p.Verb != scheduler.Return && p.Verb != scheduler.Revert && !p.Verb.Urgent():
+	case p.Verb != scheduler.Lend && p.Verb != scheduler.Return && p.Verb != scheduler.Revert && p.Verb != scheduler.PutBack && !p.Verb.Urgent():
 		return illegal("plan %s does %q, which nobody knows", p.Run, p.Verb)
 	case p.Verb.Urgent() && p.Group == "":
 		return illegal("the %s of plan %s is for no group", p.Verb, p.Run)

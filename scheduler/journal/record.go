@@ -30,6 +30,9 @@ type Record struct {
 	AlertSeen          *AlertSeen          `json:"alertSeen,omitempty"`
 	HostDrained        *HostDrained        `json:"hostDrained,omitempty"`
 	HostResumed        *HostResumed        `json:"hostResumed,omitempty"`
+	DriftFound         *DriftFound         `json:"driftFound,omitempty"`
+	DriftGone          *DriftGone          `json:"driftGone,omitempty"`
+	DriftDecided       *DriftDecided       `json:"driftDecided,omitempty"`
 }
 
 // WorkspaceRequested enters a request in the queue.
@@ -94,7 +97,7 @@ func (r *Record) facts() int {
 	n := 0
 	for _, said := range []bool{r.WorkspaceRequested != nil, r.WorkspaceNoted != nil, r.WorkspaceExtended != nil, r.RunAccepted != nil, r.StepBegun != nil,
 		r.StepEnded != nil, r.StepRetried != nil, r.RunEnded != nil, r.AlertSeen != nil,
-		r.HostDrained != nil, r.HostResumed != nil} {
+		r.HostDrained != nil, r.HostResumed != nil, r.DriftFound != nil, r.DriftGone != nil, r.DriftDecided != nil} {
 		if said {
 			n++
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/plan"
 )
@@ -14,4 +15,11 @@ func (s *Server) Unfinished() bool {
 		}
 	})
 	return left
+}
+
+// LooksAt reports whether it is looked for drift of p, where something stands there.
+func (s *Server) LooksAt(p drivers.Property) bool {
+	state, stands := scheduler.NewState(), &drivers.Value{Text: "here"}
+	state.Stacks[p] = &scheduler.Stack{Stands: stands}
+	return s.certain(state, p, stands)
 }

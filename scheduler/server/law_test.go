@@ -71,6 +71,9 @@ func (l *lawRun) play() {
 	for range 4 + l.r.IntN(14) {
 		l.act()
 		l.pause()
+		if all := l.drifts(); len(all) > 0 {
+			l.Errorf("hotspare takes its own work for drift: %+v", all)
+		}
 	}
 	l.at.ClearFaults()
 	l.endAll()

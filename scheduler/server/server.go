@@ -51,9 +51,11 @@ type Options struct {
 	// the queue and the leases are looked at when nothing happens; 0: 5 s.
 	InventoryEvery time.Duration
 	TendEvery      time.Duration
-	RetryFor       time.Duration // see [execute.Options]
-	ReserveMiB     int           // see [journal.Options]
-	Log            *slog.Logger
+	// DriftEvery is how often it is looked for drift; 0: 3 min.
+	DriftEvery time.Duration
+	RetryFor   time.Duration // see [execute.Options]
+	ReserveMiB int           // see [journal.Options]
+	Log        *slog.Logger
 }
 
 // Server serves one site. Its methods may be called at once from many goroutines.
@@ -87,6 +89,9 @@ func New(opts Options) (*Server, error) {
 	if opts.TendEvery == 0 {
 		opts.TendEvery = 5 * time.Second
 	}
+	if opts.DriftEvery == 0 {
+		opts.DriftEvery = 3 * time.Minute
+	}
 	if opts.Ready == nil {
 		opts.Ready = CheckReady
 	}
@@ -119,6 +124,7 @@ func New(opts Options) (*Server, error) {
 		s.engine.Start(run)
 	}
 	s.work.Go(s.tend)
+	s.work.Go(s.lookForDrift)
 	return s, nil
 }
 

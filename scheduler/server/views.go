@@ -30,6 +30,7 @@ func (s *Server) Status(ctx context.Context) (*api.Status, error) {
 			st.Runs = append(st.Runs, line(run))
 		}
 		st.Kept = keptViews(state, inv)
+		st.Drifts = len(state.Drifts)
 	})
 	return st, nil
 }

@@ -50,7 +50,7 @@ while waiting (the run goes on at the server).`,
 			root.AddCommand(c)
 		}
 	}
-	add("look", newStatusCommand(a), newPlanCommand(a), newGroupCommand(a), newHostCommand(a))
+	add("look", newStatusCommand(a), newPlanCommand(a), newGroupCommand(a), newHostCommand(a), newDriftCommand(a))
 	add("lend", newWorkspaceCommand(a))
 	add("disaster", newReclaimCommand(a), newFailoverCommand(a), newRevertCommand(a), newRunCommand(a))
 	add("server", newServerCommand(a), newConfigCommand(a), newDriverCommand(a), newVersionCommand(a))

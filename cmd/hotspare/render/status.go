@@ -91,6 +91,11 @@ func headline(s *api.Status) (Style, string) {
 	alarm("failed over: %s", groupsThat(s, func(g *api.Group) bool { return g.State == scheduler.GroupProduces }))
 	alarm("drivers: %s", broken)
 	alarm("cannot fail over: %s", groupsThat(s, func(g *api.Group) bool { return g.Problem != "" }))
+	if s.Drifts == 1 {
+		style, parts = Alarm, append(parts, "drift on 1 property: hotspare drift list")
+	} else if s.Drifts > 1 {
+		style, parts = Alarm, append(parts, fmt.Sprintf("drift on %d properties: hotspare drift list", s.Drifts))
+	}
 	if len(parts) == 0 {
 		parts = append(parts, "nothing needs a person")
 	}
