@@ -122,7 +122,7 @@ func faultName(f types.BaseMethodFault) string {
 	return t.Name()
 }
 
-// refuse, notFound, invalid and busy are the errors that the driver itself decides on.
+// refuse, notFound and invalid are the errors that the driver itself decides on.
 func refuse(op, object, next, cause string, args ...any) error {
 	return &drivers.Error{Kind: drivers.Refused, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
 }
@@ -133,10 +133,6 @@ func notFound(op, object, next, cause string, args ...any) error {
 
 func invalid(op, object, cause string, args ...any) error {
 	return &drivers.Error{Kind: drivers.Invalid, Op: op, Object: object, Cause: fmt.Errorf(cause, args...)}
-}
-
-func busy(op, object, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.Busy, Op: op, Object: object, Cause: fmt.Errorf(cause, args...)}
 }
 
 func drift(op, object string, found drivers.Value, cause string, args ...any) error {
