@@ -33,8 +33,40 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
-// ErrNoServer is wrapped by the error of a call that reached no server.
+// ErrNoServer is wrapped by the error of a call that reached no server. That error wraps an
+// [*Error] too, which says what to do.
 var ErrNoServer = errors.New("no hotspare server answers")
+
+// noServer is the error of a call that reached no server.
+type noServer struct{ told Error }
+
+// Error gives "message; next".
+func (e *noServer) Error() string { return e.told.Error() }
+
+// Unwrap makes it ErrNoServer and an [*Error].
+func (e *noServer) Unwrap() []error { return []error{ErrNoServer, &e.told} }
+
+// unreached tells why a request has no answer.
+func (c *Client) unreached(ctx context.Context, method string, err error) error {
+	tell := func(message, next string) error {
+		return &noServer{Error{Code: CodeFailed, Message: fmt.Sprintf("%s on %s", ErrNoServer, c.at) + message, Next: next}}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return tell("", "start one with: hotspare server, or say where it is with --socket or --server")
+	case errors.Is(err, fs.ErrPermission):
+		return tell(": you may not open it", "join the group that owns it, or use sudo")
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE):
+		return err
+	}
+	gone := &Error{Code: CodeFailed, Message: fmt.Sprintf("the server on %s went away before it answered", c.at), Next: "try again when it is back"}
+	if method != http.MethodGet {
+		gone.Next = "it may have begun all the same; when it is back, see: hotspare run list"
+	}
+	return gone
+}
 
 func (c *Client) open(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
 	var reader io.Reader
@@ -53,13 +85,8 @@ func (c *Client) open(ctx context.Context, method, path string, body any) (io.Re
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("%w on %s; start one with: hotspare server, or say where it is with --socket or --server", ErrNoServer, c.at)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: you may not open %s; join the group that owns it, or use sudo", ErrNoServer, c.at)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, c.unreached(ctx, method, err)
 	}
 	if resp.StatusCode < 300 {
 		return resp.Body, nil
@@ -153,28 +180,6 @@ func (c *Client) Runs(ctx context.Context, ended bool) ([]RunLine, error) {
 // Run implements [Service].
 func (c *Client) Run(ctx context.Context, id string) (*Run, error) {
 	return call[*Run](ctx, c, http.MethodGet, path("runs", id), nil)
-}
-
-// WatchRun implements [Service].
-func (c *Client) WatchRun(ctx context.Context, id string, send func(*Run) error) error {
-	reader, err := c.open(ctx, http.MethodGet, path("runs", id, "watch"), nil)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	decoder := json.NewDecoder(reader)
-	for {
-		var run Run
-		switch err := decoder.Decode(&run); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("watch run %s: %w; the run goes on at the server", id, err)
-		}
-		if err := send(&run); err != nil {
-			return err
-		}
-	}
 }
 
 // RetryStep implements [Service].

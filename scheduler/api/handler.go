@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
+	"strings"
 )
 
 // Service is what the handler serves. Errors are [*Error] where the client can do
@@ -78,10 +78,25 @@ func Handler(s Service) http.Handler {
 	})
 	hosts(mux, s)
 	drifts(mux, s)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		Fail(w, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path), Next: "the server's version may differ from the client's: hotspare status"})
-	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { nowhere(mux, w, r) })
 	return mux
+}
+
+// nowhere answers what no pattern matches: it tells the wrong method from the wrong path.
+func nowhere(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	e := &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path), Next: "the server's version may differ from the client's: hotspare status"}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		e.Code, e.Next = CodeMethod, "use "+strings.Join(allowed, " or ")
+	}
+	Fail(w, e)
 }
 
 func get(mux *http.ServeMux, path string, serve func(context.Context, *http.Request) (any, error)) {
@@ -124,8 +139,8 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	if err != nil {
 		return &Error{Code: CodeUsage, Message: "the request's body cannot be read: " + err.Error()}
 	}
-	if d.More() {
-		return &Error{Code: CodeUsage, Message: "the request's body holds more than one JSON value"}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return &Error{Code: CodeUsage, Message: "the request's body holds more than one JSON value", Next: "send one"}
 	}
 	return nil
 }
@@ -134,6 +149,9 @@ func reply(w http.ResponseWriter, answer any, err error) {
 	if err != nil {
 		Fail(w, err)
 		return
+	}
+	if accepted, ok := answer.(*Accepted); ok {
+		accepted.Outcome = accepted.outcome()
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer) // the client has gone, where this fails
@@ -147,7 +165,7 @@ func Fail(w http.ResponseWriter, err error) {
 	}
 	status := map[string]int{
 		CodeUsage: http.StatusBadRequest, CodeNotFound: http.StatusNotFound, CodeRefused: http.StatusConflict,
-		CodeWaits: http.StatusConflict, CodeDenied: http.StatusUnauthorized,
+		CodeWaits: http.StatusConflict, CodeDenied: http.StatusUnauthorized, CodeMethod: http.StatusMethodNotAllowed,
 	}[e.Code]
 	if status == 0 {
 		status = http.StatusInternalServerError
@@ -155,21 +173,4 @@ func Fail(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]*Error{"error": e})
-}
-
-// watch streams a run as JSON lines, one at each change, and the last when it is over.
-func watch(s Service, w http.ResponseWriter, r *http.Request) {
-	if _, err := s.Run(r.Context(), r.PathValue("id")); err != nil {
-		Fail(w, err)
-		return
-	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-	w.Header().Set("Content-Type", "application/jsonl")
-	encoder := json.NewEncoder(w)
-	_ = s.WatchRun(r.Context(), r.PathValue("id"), func(run *Run) error {
-		if err := encoder.Encode(run); err != nil {
-			return err
-		}
-		return http.NewResponseController(w).Flush()
-	})
 }

@@ -170,10 +170,12 @@ type ExtendRequest struct {
 
 // Accepted answers what began a run, or joined a queue.
 type Accepted struct {
+	// Outcome is one of OutcomePlanned and so on. The handler fills it in.
+	Outcome   string          `json:"outcome,omitempty"`
 	Run       string          `json:"run,omitempty"`
 	Workspace *Workspace      `json:"workspace,omitempty"`
 	Plan      *scheduler.Plan `json:"plan,omitempty"`
-	// Already says that no new run was needed, and why.
+	// Already says in a sentence why no new run was needed.
 	Already string `json:"already,omitempty"`
 }
 
@@ -199,6 +201,7 @@ type StepRequest struct {
 const (
 	CodeUsage    = "usage"     // the request is wrong: 400
 	CodeNotFound = "not-found" // 404
+	CodeMethod   = "method"    // 405
 	CodeRefused  = "refused"   // 409
 	CodeWaits    = "waits"     // 409: for a person, or for a time that it says
 	CodeDenied   = "denied"    // 401
