@@ -2,10 +2,13 @@
 package trigger
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Signal is one alert that names a protection group, or that names none.
@@ -15,8 +18,8 @@ type Signal struct {
 	Key     string
 	Group   string // the label's value; empty where the alert has no such label
 	Firing  bool
-	Alert   string // its name
-	Summary string
+	Alert   string // its name, as one short line
+	Summary string // as one short line
 	Began   time.Time
 }
 
@@ -41,7 +44,8 @@ type webhook struct {
 }
 
 // Alertmanager reads the body that Alertmanager's webhook receiver posts. label is the
-// name of the label that names the protection group.
+// name of the label that names the protection group. An alert that stands in the body
+// twice is one signal.
 func Alertmanager(body []byte, label string) ([]Signal, error) {
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("the body has more than %d bytes; group fewer alerts into one notification", MaxBody)
@@ -58,7 +62,7 @@ func Alertmanager(body []byte, label string) ([]Signal, error) {
 	case len(hook.Alerts) > MaxAlerts:
 		return nil, fmt.Errorf("the body holds %d alerts, and at most %d are read; group fewer into one notification", len(hook.Alerts), MaxAlerts)
 	}
-	signals := make([]Signal, 0, len(hook.Alerts))
+	signals, seen := make([]Signal, 0, len(hook.Alerts)), map[Signal]bool{}
 	for i, alert := range hook.Alerts {
 		if alert.Status != "firing" && alert.Status != "resolved" {
 			return nil, fmt.Errorf("alert %d has the status %q, neither firing nor resolved", i+1, alert.Status)
@@ -66,13 +70,41 @@ func Alertmanager(body []byte, label string) ([]Signal, error) {
 		if alert.Fingerprint == "" || alert.StartsAt.IsZero() {
 			return nil, fmt.Errorf("alert %d has no fingerprint or no start: its repeats could not be told from it", i+1)
 		}
-		signals = append(signals, Signal{
-			Key:    fmt.Sprintf("%s|%s|%s", hook.GroupKey, alert.Fingerprint, alert.StartsAt.UTC().Format(time.RFC3339Nano)),
+		signal := Signal{
+			Key:    short(hook.GroupKey) + "|" + short(alert.Fingerprint) + "|" + alert.StartsAt.UTC().Format(time.RFC3339Nano),
 			Group:  alert.Labels[label],
 			Firing: alert.Status == "firing",
-			Alert:  alert.Labels["alertname"], Summary: alert.Annotations["summary"],
-			Began: alert.StartsAt,
-		})
+			Alert:  line(alert.Labels["alertname"]), Summary: line(alert.Annotations["summary"]),
+			Began: alert.StartsAt.UTC(),
+		}
+		if !seen[signal] {
+			seen[signal] = true
+			signals = append(signals, signal)
+		}
 	}
 	return signals, nil
+}
+
+// Keys are remembered for good, and names and summaries go into journals and terminals: a
+// key has at most longestKey bytes of each part, and a text longestText, all printable.
+const (
+	longestKey  = 512
+	longestText = 200
+)
+
+// short gives a part of a key, or a digest of it where it is long.
+func short(part string) string {
+	if len(part) <= longestKey {
+		return part
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(part)))
+}
+
+// line makes a text one line that a terminal shows as it is.
+func line(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
+	if len(text) > longestText {
+		text = strings.ToValidUTF8(text[:longestText], "") + "…"
+	}
+	return text
 }

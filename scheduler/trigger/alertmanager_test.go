@@ -1,12 +1,14 @@
 package trigger_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hotspare/hotspare/scheduler/trigger"
 )
@@ -65,6 +67,8 @@ func TestWhatAlertmanagerNeverPosts(t *testing.T) {
 		"a start that is no time": {`{"version":"4","alerts":[` + strings.Replace(alert, "2026-11-20T14:55:16Z", "noon", 1) + `]}`, "not what Alertmanager posts"},
 		"labels that are numbers": {`{"version":"4","alerts":[` + strings.Replace(alert, `{"g":"a"}`, `{"g":7}`, 1) + `]}`, "not what Alertmanager posts"},
 		"1,001 alerts":            {`{"version":"4","alerts":[` + strings.Repeat(alert+",", trigger.MaxAlerts) + alert + `]}`, "at most 1000"},
+		"ten MiB":                 {`{"version":"4","x":"` + strings.Repeat("x", 10<<20) + `"}`, "more than"},
+		"a million brackets":      {strings.Repeat("[", 1_000_000), "not what Alertmanager posts"},
 		"more than is read":       {`{"version":"4","x":"` + strings.Repeat("x", trigger.MaxBody) + `"}`, "more than"},
 		"a thousand levels":       {strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000), "version"},
 	} {
@@ -90,6 +94,42 @@ func TestEveryAlertOfABodyIsASignal(t *testing.T) {
 	}
 }
 
+func TestAnAlertThatStandsTwiceIsOneSignal(t *testing.T) {
+	firing := `{"status":"firing","labels":{"g":"a"},"startsAt":"2026-11-20T14:55:16Z","fingerprint":"f"}`
+	elsewhere := strings.Replace(firing, "14:55:16Z", "15:55:16+01:00", 1) // the same instant
+	resolved := strings.Replace(firing, "firing", "resolved", 1)
+	got, err := trigger.Alertmanager([]byte(`{"version":"4","groupKey":"k","alerts":[`+strings.Join([]string{firing, elsewhere, resolved, firing}, ",")+`]}`), "g")
+	if err != nil || len(got) != 2 || !got[0].Firing || got[1].Firing || got[0].Key != got[1].Key {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Keys are remembered for good, and texts are shown on terminals.
+func TestWhatIsKeptOfAnAlertIsShortAndPrintable(t *testing.T) {
+	body := func(groupKey string) []byte {
+		data, err := json.Marshal(map[string]any{"version": "4", "groupKey": groupKey, "alerts": []any{map[string]any{
+			"status": "firing", "startsAt": "2026-11-20T14:55:16Z", "fingerprint": strings.Repeat("f", 100_000),
+			"labels":      map[string]string{"alertname": "Down\x1b[31m\nand out", "g": "a"},
+			"annotations": map[string]string{"summary": strings.Repeat("☃", 10_000)}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	got, err := trigger.Alertmanager(body(strings.Repeat("k", 100_000)), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := got[0]
+	if len(s.Key) > 1100 || s.Alert != "Down [31m and out" || len(s.Summary) > 210 || !utf8.ValidString(s.Summary) {
+		t.Errorf("%d bytes of key, alert %q, summary %q", len(s.Key), s.Alert, s.Summary)
+	}
+	other, err := trigger.Alertmanager(body(strings.Repeat("k", 100_001)), "g")
+	if err != nil || other[0].Key == s.Key {
+		t.Errorf("two groups have one key: %v", err)
+	}
+}
+
 func FuzzAlertmanager(f *testing.F) {
 	f.Add(genuine(f, "alertmanager-firing.json"))
 	f.Add(genuine(f, "alertmanager-resolved.json"))
@@ -97,7 +137,7 @@ func FuzzAlertmanager(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		signals, err := trigger.Alertmanager(body, "failover_group")
 		for _, s := range signals {
-			if s.Key == "" || err != nil {
+			if s.Key == "" || len(s.Key) > 1100 || len(s.Summary) > 210 || err != nil {
 				t.Errorf("%+v, %v", s, err)
 			}
 		}
