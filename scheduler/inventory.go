@@ -67,7 +67,7 @@ func (c *ClusterInventory) Named(name string, template bool) (drivers.VMItem, er
 	}
 	var found []drivers.VMItem
 	for _, id := range c.names[name] {
-		if vm := c.VMs[id]; vm.Template == template {
+		if vm, listed := c.VMs[id]; listed && vm.Template == template {
 			found = append(found, vm)
 		}
 	}

@@ -188,7 +188,7 @@ func (s *Server) driverOf(cluster string) (drivers.Driver, drivers.Description, 
 // snapshot is what plans are made from. It is called with the journal's lock held.
 func (s *Server) snapshot(state *scheduler.State) *scheduler.Snapshot {
 	snap := &scheduler.Snapshot{
-		Now: time.Now().UTC(), Site: s.site, State: state, Inventory: s.currentInventory(),
+		Now: time.Now().UTC(), Site: s.site, State: state, Inventory: s.currentInventory().Since(state),
 		Drivers: map[string]drivers.Description{}, Usual: usual(state),
 	}
 	for name, d := range s.drivers {

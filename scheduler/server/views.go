@@ -22,6 +22,7 @@ func (s *Server) Status(ctx context.Context) (*api.Status, error) {
 	}
 	inv := s.currentInventory()
 	s.journal.View(func(state *scheduler.State) {
+		inv := inv.Since(state)
 		for i := range s.site.Groups {
 			st.Groups = append(st.Groups, s.groupView(state, inv, &s.site.Groups[i]))
 		}
@@ -39,7 +40,10 @@ func (s *Server) Status(ctx context.Context) (*api.Status, error) {
 func (s *Server) Workspaces(_ context.Context, gone bool) ([]api.Workspace, error) {
 	inv := s.currentInventory()
 	all := []api.Workspace{}
-	s.journal.View(func(state *scheduler.State) { all = append(all, s.workspaceViews(state, inv, gone)...) })
+	s.journal.View(func(state *scheduler.State) {
+		inv := inv.Since(state)
+		all = append(all, s.workspaceViews(state, inv, gone)...)
+	})
 	return all, nil
 }
 
@@ -77,6 +81,7 @@ func (s *Server) Workspace(_ context.Context, id string) (*api.Workspace, error)
 	inv := s.currentInventory()
 	var found *api.Workspace
 	s.journal.View(func(state *scheduler.State) {
+		inv := inv.Since(state)
 		if w := state.Workspaces[id]; w != nil {
 			v := view(state, inv, w, state.Stacks.HeldBy(w.Holder()))
 			found = &v
@@ -136,6 +141,7 @@ func (s *Server) Groups(_ context.Context) ([]api.Group, error) {
 	inv := s.currentInventory()
 	all := []api.Group{}
 	s.journal.View(func(state *scheduler.State) {
+		inv := inv.Since(state)
 		for i := range s.site.Groups {
 			all = append(all, s.groupView(state, inv, &s.site.Groups[i]))
 		}
@@ -151,7 +157,10 @@ func (s *Server) Group(_ context.Context, name string) (*api.Group, error) {
 	}
 	inv := s.currentInventory()
 	var v api.Group
-	s.journal.View(func(state *scheduler.State) { v = s.groupView(state, inv, g) })
+	s.journal.View(func(state *scheduler.State) {
+		inv := inv.Since(state)
+		v = s.groupView(state, inv, g)
+	})
 	return &v, nil
 }
 
