@@ -27,7 +27,7 @@ type maker struct {
 
 func (m *maker) record() journal.Record {
 	kinds := []func() journal.Record{m.requested, m.noted, m.accepted, m.accepted, m.accepted, m.begun, m.begun, m.begun, m.begun,
-		m.ended, m.ended, m.ended, m.ended, m.retried, m.retried, m.runEnded, m.alert, m.nonsense}
+		m.ended, m.ended, m.ended, m.ended, m.retried, m.retried, m.extended, m.host, m.runEnded, m.alert, m.nonsense}
 	return kinds[m.n("kind", len(kinds))]()
 }
 
@@ -160,6 +160,18 @@ func (m *maker) noted() journal.Record {
 	return journal.Record{WorkspaceNoted: &journal.WorkspaceNoted{Workspace: m.workspace(), Waits: &waits, Returning: m.n("returning", 2) == 0, Gone: m.n("gone", 3) == 0}}
 }
 
+func (m *maker) extended() journal.Record {
+	return journal.Record{WorkspaceExtended: &journal.WorkspaceExtended{Workspace: m.workspace(), For: time.Duration(m.n("hours", 3)-1) * time.Hour}}
+}
+
+func (m *maker) host() journal.Record {
+	cluster, host := []string{"c1", ""}[m.n("cluster", 2)], []string{"host-01", "host-02", ""}[m.n("host", 3)]
+	if m.n("resumed", 2) == 0 {
+		return journal.Record{HostResumed: &journal.HostResumed{Cluster: cluster, Host: host}}
+	}
+	return journal.Record{HostDrained: &journal.HostDrained{Cluster: cluster, Host: host, Reason: "a fan"}}
+}
+
 func (m *maker) accepted() journal.Record {
 	if m.n("no plan", 20) == 0 {
 		return journal.Record{RunAccepted: &journal.RunAccepted{}}
@@ -256,7 +268,7 @@ func snapshotOf(t *rapid.T, s *scheduler.State) *scheduler.State {
 // first record or from any snapshot, gives the same state.
 func TestAnyRecordIsLegalOrChangesNothing(t *testing.T) {
 	checks := flag.Lookup("rapid.checks").Value.String()
-	flag.Set("rapid.checks", "300")
+	flag.Set("rapid.checks", "600")
 	defer flag.Set("rapid.checks", checks)
 	legal, rejected := map[string]int{}, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -310,7 +322,7 @@ func TestAnyRecordIsLegalOrChangesNothing(t *testing.T) {
 		}
 	})
 	t.Logf("legal: %v, rejected: %d", legal, rejected)
-	for _, kind := range []string{"requested", "noted", "accepted", "begun", "done", "held", "skipped", "retried", "ended", "alert"} {
+	for _, kind := range []string{"requested", "noted", "accepted", "begun", "done", "held", "skipped", "retried", "ended", "alert", "drained", "resumed"} {
 		if legal[kind] == 0 {
 			t.Errorf("no legal record was of the kind %q: this test says little", kind)
 		}
@@ -333,6 +345,12 @@ func what(r *journal.Record) string {
 		return "retried"
 	case r.RunEnded != nil:
 		return "ended"
+	case r.WorkspaceExtended != nil:
+		return "extended"
+	case r.HostDrained != nil:
+		return "drained"
+	case r.HostResumed != nil:
+		return "resumed"
 	default:
 		return "alert"
 	}
