@@ -22,11 +22,6 @@ func NewProxy(conn grpc.ClientConnInterface) drivers.Driver {
 	return &proxy{proto.NewDriverClient(conn)}
 }
 
-// Register serves a driver on a gRPC server, for [NewProxy] at the other end.
-func Register(s grpc.ServiceRegistrar, d drivers.Driver) {
-	proto.RegisterDriverServer(s, &server{driver: d})
-}
-
 func (p *proxy) Describe(ctx context.Context) (drivers.Description, error) {
 	m, err := p.client.Describe(ctx, &proto.DescribeRequest{})
 	if err != nil {

@@ -38,21 +38,6 @@ func (l *Loaded) DriverBody(cluster string, schema []drivers.Attribute) (json.Ra
 	return json.Marshal(body)
 }
 
-// Attribute tells where an attribute of a cluster's config block stands: the file as Load
-// was given it, and the line. Where the attribute is not written, it is the line of the
-// block; for a cluster that does not exist, "" and 0.
-func (l *Loaded) Attribute(cluster, name string) (file string, line int) {
-	block, ok := l.configs[cluster]
-	if !ok {
-		return "", 0
-	}
-	at := block.at
-	if block.kind.free {
-		at = block.place(name)
-	}
-	return at.Filename, at.Start.Line
-}
-
 // Placed gives an error of a driver's Configure the place of the attribute that it names,
 // as [Errors]. An error of another kind is given back as it is.
 func (l *Loaded) Placed(cluster string, err error) error {

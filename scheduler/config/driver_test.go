@@ -106,24 +106,6 @@ func TestTheFileOfADriversSecretIsTheOwnersAlone(t *testing.T) {
 	}
 }
 
-func TestWhereAnAttributeStands(t *testing.T) {
-	loaded, folder := loadDriver(t, `    password_file = "vc.password"`, nil)
-	file := filepath.Join(folder, "site.hcl")
-	for _, want := range []struct {
-		cluster, name, file string
-		line                int
-	}{
-		{"dr1", "password_file", file, 12},
-		{"dr1", "url", file, 11}, // not written: the block
-		{"dr2", "url", file, 19}, // no block: the cluster
-		{"dr3", "url", "", 0},
-	} {
-		if file, line := loaded.Attribute(want.cluster, want.name); file != want.file || line != want.line {
-			t.Errorf("%s of %s: got %s:%d, want %s:%d", want.name, want.cluster, file, line, want.file, want.line)
-		}
-	}
-}
-
 func TestAnErrorOfADriverGetsItsPlace(t *testing.T) {
 	loaded, folder := loadDriver(t, `    password_file = "vc.password"`, nil)
 	invalid := &drivers.Error{Kind: drivers.Invalid, Op: "configure", Cause: errors.New("is too short"), Next: "take a longer one", Attribute: "password_file"}

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +21,6 @@ type Loaded struct {
 	Site *scheduler.Site
 
 	configs map[string]*object // the config block of each cluster; the cluster's where it has none
-	hash    string
 }
 
 // Load reads a site from a file, or from all *.hcl files of a folder together. The error
@@ -35,10 +32,6 @@ func Load(path string) (*Loaded, error) {
 	}
 	return load(sources)
 }
-
-// Hash is the same for the same content of the site's files, wherever they lie. Files
-// that they name, such as a token, are not part of it.
-func (l *Loaded) Hash() string { return l.hash }
 
 // open reads the files, in the order of their names.
 func open(path string) ([]source, error) {
@@ -114,10 +107,8 @@ func load(sources []source) (*Loaded, error) {
 	r := reader{errs: &errs}
 	root := &object{kind: fileBlock, values: map[string]value{}, blocks: map[string][]*object{}}
 	root.at = hcl.Range{Filename: sources[0].path, Start: hcl.InitialPos, End: hcl.InitialPos}
-	hash := sha256.New()
 	whole := true
 	for _, s := range sources {
-		fmt.Fprintf(hash, "%s %d\n%s\n", filepath.Base(s.path), len(s.content), s.content)
 		body := parse(s, &errs)
 		if body == nil {
 			whole = false
@@ -131,7 +122,7 @@ func load(sources []source) (*Loaded, error) {
 		return nil, errs.orNil()
 	}
 	r.finish(root)
-	b := builder{root: root, errs: &errs, loaded: &Loaded{configs: map[string]*object{}, hash: hex.EncodeToString(hash.Sum(nil))}}
+	b := builder{root: root, errs: &errs, loaded: &Loaded{configs: map[string]*object{}}}
 	b.build()
 	if err := errs.orNil(); err != nil {
 		return nil, err

@@ -198,17 +198,6 @@ func TestASecretFileIsTheOwnersAlone(t *testing.T) {
 	}
 }
 
-func TestHashIsOfTheContent(t *testing.T) {
-	first, second := mustLoad(t, writeSite(t, nil, nil)), mustLoad(t, writeSite(t, nil, nil))
-	other := mustLoad(t, writeSite(t, []string{`start   = 2`, `start   = 3`}, nil))
-	if first.Hash() != second.Hash() {
-		t.Error("one content has two hashes")
-	}
-	if first.Hash() == other.Hash() {
-		t.Error("two contents have one hash")
-	}
-}
-
 func TestErrorsAreSortedAndSaidOnce(t *testing.T) {
 	errs := Errors{{File: "b", Line: 1, Summary: "x"}, {File: "a", Line: 2, Summary: "x"}, {File: "a", Line: 1, Summary: "y"}, {File: "b", Line: 1, Summary: "x"}}
 	var got Errors

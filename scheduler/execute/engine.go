@@ -104,7 +104,7 @@ func (e *Engine) Start(run string) {
 		}
 	})
 	for _, other := range takesOver {
-		e.Stop(other)
+		e.giveUp(other)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -131,10 +131,10 @@ func (e *Engine) Start(run string) {
 	})
 }
 
-// Stop tells a run that it was taken over: it begins nothing more, gives up what waits for
+// giveUp tells a run that it was taken over: it begins nothing more, gives up what waits for
 // its turn or for another attempt, and ends when its calls in flight have. The journal
 // must say so already.
-func (e *Engine) Stop(run string) {
+func (e *Engine) giveUp(run string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if l, runs := e.runs[run]; runs {

@@ -33,9 +33,6 @@ func (s *Server) accept(ctx context.Context, make func(*scheduler.Snapshot) (*sc
 	if err != nil {
 		return nil, err
 	}
-	for _, run := range accepted.TakesOver {
-		s.engine.Stop(run)
-	}
 	s.engine.Start(accepted.Run)
 	s.log.Info("accepted", "run", accepted.Run, "verb", accepted.Verb, "group", accepted.Group, "workspace", accepted.Workspace, "steps", len(accepted.Steps))
 	return accepted, nil
