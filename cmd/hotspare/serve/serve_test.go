@@ -373,6 +373,9 @@ func TestAnAlertReclaimsThroughARealDriverProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.over(reverted.Run)
+	if code, answer = s.post("secret", alertFor("shop")); code != http.StatusOK || !strings.Contains(answer, "repeat") {
+		t.Errorf("an alert that still fires after the revert is answered with %d %s: it must start nothing", code, answer)
+	}
 	back, err := s.client.ReturnWorkspace(ctx, lent.Workspace.ID, "anna")
 	if err != nil {
 		t.Fatal(err)
