@@ -41,6 +41,9 @@ type VMItem struct {
 	Template  bool              `json:"template,omitempty"`
 	Snapshots int               `json:"snapshots,omitempty"`
 	Owner     Owner             `json:"owner,omitzero"`
+	// Addresses are those that the guest of a VM that is on has said of itself, its first
+	// one first; empty where it says nothing. Nobody vouches for them.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // NetworkItem is one network that a NIC can be on.

@@ -1605,6 +1605,7 @@ type VMItem struct {
 	Template      bool                   `protobuf:"varint,9,opt,name=template,proto3" json:"template,omitempty"`
 	Snapshots     int64                  `protobuf:"varint,10,opt,name=snapshots,proto3" json:"snapshots,omitempty"`
 	Owner         *Owner                 `protobuf:"bytes,11,opt,name=owner,proto3" json:"owner,omitempty"`
+	Addresses     []string               `protobuf:"bytes,12,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1712,6 +1713,13 @@ func (x *VMItem) GetSnapshots() int64 {
 func (x *VMItem) GetOwner() *Owner {
 	if x != nil {
 		return x.Owner
+	}
+	return nil
+}
+
+func (x *VMItem) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
 	}
 	return nil
 }
@@ -2168,7 +2176,7 @@ const file_driver_proto_rawDesc = "" +
 	"\bnetworks\x18\x06 \x03(\tR\bnetworks\x12\x1e\n" +
 	"\n" +
 	"datastores\x18\a \x03(\tR\n" +
-	"datastores\"\xde\x03\n" +
+	"datastores\"\xfc\x03\n" +
 	"\x06VMItem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -2182,7 +2190,8 @@ const file_driver_proto_rawDesc = "" +
 	"\btemplate\x18\t \x01(\bR\btemplate\x12\x1c\n" +
 	"\tsnapshots\x18\n" +
 	" \x01(\x03R\tsnapshots\x12/\n" +
-	"\x05owner\x18\v \x01(\v2\x19.hotspare.driver.v1.OwnerR\x05owner\x1a8\n" +
+	"\x05owner\x18\v \x01(\v2\x19.hotspare.driver.v1.OwnerR\x05owner\x12\x1c\n" +
+	"\taddresses\x18\f \x03(\tR\taddresses\x1a8\n" +
 	"\n" +
 	"DisksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

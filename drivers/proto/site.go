@@ -80,6 +80,7 @@ func FromItem(i drivers.Item) *Item {
 		return &Item{Item: &Item_Vm{Vm: &VMItem{
 			Id: v.ID, Name: v.Name, Host: v.Host, Power: v.Power, Cpus: int64(v.CPUs), MemoryMib: v.MemoryMiB, Disks: v.Disks,
 			Nics: v.NICs, Template: v.Template, Snapshots: int64(v.Snapshots), Owner: fromOwner(v.Owner),
+			Addresses: v.Addresses,
 		}}}
 	case i.Network != nil:
 		return &Item{Item: &Item_Network{Network: &NetworkItem{Name: i.Network.Name}}}
@@ -110,6 +111,7 @@ func ToItem(m *Item) drivers.Item {
 		return drivers.Item{VM: &drivers.VMItem{
 			ID: v.Id, Name: v.Name, Host: v.Host, Power: v.Power, CPUs: int(v.Cpus), MemoryMiB: v.MemoryMib, Disks: v.Disks,
 			NICs: v.Nics, Template: v.Template, Snapshots: int(v.Snapshots), Owner: toOwner(v.Owner),
+			Addresses: v.Addresses,
 		}}
 	case *Item_Network:
 		return drivers.Item{Network: &drivers.NetworkItem{Name: i.Network.Name}}

@@ -11,10 +11,11 @@ import (
 
 // attachment is a VM that has a disk, or one that hangs on it.
 type attachment struct {
-	ref  types.ManagedObjectReference
-	name string
-	on   bool // or suspended: its disks are in use
-	own  bool // it has the disk itself, not only a child of it
+	ref    types.ManagedObjectReference
+	name   string
+	on     bool // or suspended: its disks are in use
+	own    bool // it has the disk itself, not only a child of it
+	shared bool // for several writers at once
 }
 
 // attachedTo lists the VMs that use an endpoint, whether on or off.
@@ -34,10 +35,11 @@ func (cl *client) attachedTo(ctx context.Context, endpoint string) ([]attachment
 			if !ok {
 				continue
 			}
-			chain := readBacking(disk.Backing).chain()
+			b := readBacking(disk.Backing)
+			chain := b.chain()
 			if slices.Contains(chain, endpoint) {
 				found = append(found, attachment{
-					ref: vm.Self, name: vm.Name, own: chain[0] == endpoint,
+					ref: vm.Self, name: plainName(vm.Name), own: chain[0] == endpoint, shared: b.multiWriter(),
 					on: vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff,
 				})
 			}
@@ -97,18 +99,14 @@ func (a *attachedReads) run(cl *client, datastore string, r *attachedRead, befor
 }
 
 func (cl *client) machinesOn(ctx context.Context, datastore string) ([]mo.VirtualMachine, error) {
-	ref, err := cl.findDatastore(ctx, datastore)
-	if err != nil {
-		return nil, err
-	}
 	if err := cl.session.verify(ctx); err != nil {
 		return nil, err // an expired session would say: no VM at all
 	}
 	var d mo.Datastore
-	if err := retrieveOne(ctx, cl.vim, ref, []string{"vm"}, &d); err != nil {
+	if err := cl.readDatastore(ctx, datastore, []string{"vm"}, &d); err != nil {
 		return nil, err
 	}
 	var machines []mo.VirtualMachine
-	err = retrieveMany(ctx, cl.vim, d.Vm, []string{"name", "runtime.powerState", "config.hardware.device"}, &machines)
+	err := retrieveMany(ctx, cl.vim, d.Vm, []string{"name", "runtime.powerState", "config.hardware.device"}, &machines)
 	return machines, err
 }

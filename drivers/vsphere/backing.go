@@ -73,6 +73,11 @@ func (f *fileBacking) chain() []string {
 	return files
 }
 
+// multiWriter reports whether several VMs may write to the disk at once.
+func (f *fileBacking) multiWriter() bool {
+	return f.sharing == string(types.VirtualDiskSharingSharingMultiWriter)
+}
+
 // restOf gives what a disk has beside its endpoint.
 func restOf(disk *types.VirtualDisk, f *fileBacking) diskRest {
 	rest := diskRest{V: 1, Format: f.format, Mode: f.mode, Parents: f.chain()[1:], Compatibility: f.compat, Device: f.device}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -68,10 +69,7 @@ func (cl *client) cloneSpec(uuid string, c drivers.Change, template *mo.VirtualM
 		DeviceChange: nics,
 	}
 	if want.UserData != "" {
-		config.ExtraConfig = append(config.ExtraConfig,
-			&types.OptionValue{Key: "guestinfo.userdata", Value: base64.StdEncoding.EncodeToString([]byte(want.UserData))},
-			&types.OptionValue{Key: "guestinfo.userdata.encoding", Value: "base64"},
-		)
+		config.ExtraConfig = append(config.ExtraConfig, guestInfo(uuid, want)...)
 	}
 	spec := types.VirtualMachineCloneSpec{
 		Location: types.VirtualMachineRelocateSpec{Pool: &cl.places.pool, Host: &host, Datastore: &cl.places.volumes},
@@ -82,6 +80,37 @@ func (cl *client) cloneSpec(uuid string, c drivers.Change, template *mo.VirtualM
 		spec.Location.DiskMoveType = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
 	}
 	return spec
+}
+
+// guestInfo gives a guest its user data where cloud-init's VMware datasource looks for it.
+// The instance id makes a guest whose template has booted run its first boot again.
+func guestInfo(uuid string, want *drivers.VMSpec) []types.BaseOptionValue {
+	meta := encode(map[string]string{"instance-id": uuid, "local-hostname": hostName(want.Name)})
+	var options []types.BaseOptionValue
+	for key, text := range map[string][]byte{"guestinfo.userdata": []byte(want.UserData), "guestinfo.metadata": meta} {
+		options = append(options,
+			&types.OptionValue{Key: key, Value: base64.StdEncoding.EncodeToString(text)},
+			&types.OptionValue{Key: key + ".encoding", Value: "base64"},
+		)
+	}
+	return options
+}
+
+// hostName makes a host's name of a VM's: letters, digits and dashes, 63 at most.
+func hostName(name string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, name)
+	if len(plain) > 63 {
+		plain = plain[:63]
+	}
+	if plain = strings.Trim(plain, "-"); plain == "" {
+		return "workspace"
+	}
+	return plain
 }
 
 // cloneNICs puts each NIC of the clone on its network, with an address of its own. A slot

@@ -29,6 +29,7 @@ func (s *testSite) rig(d drivers.Driver) drivertest.Rig {
 		VM: id, DiskSlot: "scsi0:0", NICSlot: "ethernet0", Network: "ISO-01", Host: "esx-02",
 		Template: "tpl-ubuntu", TemplateHost: "esx-06",
 		Replica: replicaPath, RestorePoints: [2]string{points[0].ID, points[1].ID}, IncompletePoint: points[2].ID, Volume: "pay-app-01-root",
+		Datastore:      s.nas("nas-conformance"),
 		ForeignVolume:  s.foreignVolume(),
 		Grace:          20 * time.Second,
 		IgnoreShutdown: func(_ *testing.T, vm string, ignore bool) { s.stubborn(vm, ignore) },
@@ -65,6 +66,14 @@ func (s *testSite) datacenter() *object.Datacenter {
 // meddle changes a property of a VM as somebody at vCenter's own console would.
 func (s *testSite) meddle(p drivers.Property) (putBack func()) {
 	s.t.Helper()
+	if p.Kind == drivers.Datastore {
+		s.unmountFrom(p.Target, "esx-02")
+		s.mountOn(p.Target, string(types.HostMountModeReadOnly), "esx-02")
+		return func() {
+			s.unmountFrom(p.Target, "esx-02")
+			s.mountOn(p.Target, string(types.HostMountModeReadWrite), "esx-02")
+		}
+	}
 	if p.Kind != drivers.VM {
 		return nil
 	}

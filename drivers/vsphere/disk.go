@@ -96,6 +96,15 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	if err != nil {
 		return drivers.Value{}, err
 	}
+	for _, file := range append([]string{c.Goal.Text}, rest.Parents...) {
+		exists, err := d.diskExists(ctx, file)
+		if err != nil {
+			return drivers.Value{}, fail(op, vm.Name, err)
+		}
+		if !exists {
+			return drivers.Value{}, notFound(op, vm.Name, "check the replica, and what made the disk", "there is no file %s", file)
+		}
+	}
 	spec, err := swap(disk, c.Goal.Text, rest)
 	if err != nil {
 		return drivers.Value{}, invalid(op, vm.Name, "%w", err)
@@ -117,14 +126,7 @@ func (d diskOf) swappable(ctx context.Context, op string, vm *mo.VirtualMachine,
 	if _, err := parsePath(endpoint); err != nil {
 		return invalid(op, vm.Name, "%w", err)
 	}
-	exists, err := d.diskExists(ctx, endpoint)
-	if err != nil {
-		return fail(op, vm.Name, err)
-	}
-	if !exists {
-		return notFound(op, vm.Name, "check the replica, and what made the disk", "there is no file %s", endpoint)
-	}
-	users, err := d.attachedTo(ctx, endpoint)
+	users, err := d.attachedTo(ctx, endpoint) // which names a datastore that is gone
 	if err != nil {
 		return fail(op, vm.Name, err)
 	}

@@ -43,6 +43,7 @@ func (d *driver) Describe(context.Context) (drivers.Description, error) {
 			{Kind: drivers.VM, Name: drivers.Disk},
 			{Kind: drivers.VM, Name: drivers.NIC},
 			{Kind: drivers.Volume, Name: drivers.Presence, Texts: []string{drivers.Absent, drivers.Present}},
+			{Kind: drivers.Datastore, Name: drivers.Presence, Texts: []string{drivers.Absent, drivers.Present}},
 			{Kind: drivers.Replica, Name: drivers.Role, Texts: []string{drivers.Secondary, drivers.Primary}},
 		},
 		// vCenter runs some 640 operations at once and queues the rest without a word; a
@@ -54,6 +55,7 @@ func (d *driver) Describe(context.Context) (drivers.Description, error) {
 			{Kind: drivers.VM, Name: drivers.Disk, PerCluster: 32, PerHost: 8},
 			{Kind: drivers.VM, Name: drivers.NIC, PerCluster: 32, PerHost: 8},
 			{Kind: drivers.Volume, Name: drivers.Presence, PerCluster: 8},
+			{Kind: drivers.Datastore, Name: drivers.Presence, PerCluster: 4},
 			{Kind: drivers.Replica, Name: drivers.Role, PerCluster: 8},
 		},
 		Schema: schema,
@@ -109,7 +111,7 @@ func configureError(s settings, err error) error {
 	case errors.Is(err, errThumbprint):
 		return &drivers.Error{
 			Kind: drivers.Invalid, Op: "connect to", Object: s.url.Host, Attribute: "thumbprint", Cause: err,
-			Next: "compare with the thumbprint that vCenter's administrator gives",
+			Next: thumbprintNext,
 		}
 	case soap.IsCertificateUntrusted(err):
 		return &drivers.Error{
@@ -211,6 +213,8 @@ func (cl *client) handler(p drivers.Property) (handler, error) {
 		return presenceOf{cl, p.Target}, nil
 	case p.Kind == drivers.Volume && p.Name == drivers.Presence:
 		return volumeOf{cl, p.Target}, nil
+	case p.Kind == drivers.Datastore && p.Name == drivers.Presence:
+		return datastoreOf{cl, p.Target}, nil
 	case p.Kind == drivers.Replica && p.Name == drivers.Role:
 		return roleOf{cl, p.Target}, nil
 	}

@@ -68,6 +68,9 @@ func classify(f types.BaseMethodFault) (drivers.ErrorKind, string) {
 	}
 }
 
+// thumbprintNext is what to do about a certificate that is another one than configured.
+const thumbprintNext = "compare with the thumbprint that vCenter's administrator gives; if the certificate was renewed, configure the new thumbprint"
+
 // fail makes the contract's error of err. The context's own errors, and the contract's,
 // stay what they are.
 func fail(op, object string, err error) error {
@@ -85,6 +88,10 @@ func fail(op, object string, err error) error {
 		return err
 	}
 	e := &drivers.Error{Kind: drivers.Unavailable, Op: op, Object: object, Cause: err}
+	if errors.Is(err, errThumbprint) {
+		e.Next = thumbprintNext
+		return e
+	}
 	var login *loginError
 	if errors.As(err, &login) {
 		e.Next = "check the account and its password, and that vCenter is up"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -168,16 +169,12 @@ func (cl *client) diskExists(ctx context.Context, endpoint string) (bool, error)
 // listFiles lists the files in one folder that match a pattern. A folder that does not
 // exist has none.
 func (cl *client) listFiles(ctx context.Context, at datastorePath, pattern string) ([]string, error) {
-	ref, err := cl.findDatastore(ctx, at.datastore)
-	if err != nil {
-		return nil, err
-	}
-	browser, err := object.NewDatastore(cl.vim, ref).Browser(ctx)
-	if err != nil {
+	var store mo.Datastore
+	if err := cl.readDatastore(ctx, at.datastore, []string{"browser"}, &store); err != nil {
 		return nil, err
 	}
 	response, err := methods.SearchDatastore_Task(ctx, cl.vim, &types.SearchDatastore_Task{
-		This: browser.Reference(), DatastorePath: at.String(),
+		This: store.Browser, DatastorePath: at.String(),
 		SearchSpec: &types.HostDatastoreBrowserSearchSpec{MatchPattern: []string{pattern}},
 	})
 	if err != nil {

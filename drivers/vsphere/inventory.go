@@ -3,6 +3,7 @@ package vsphere
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/mo"
@@ -15,7 +16,8 @@ import (
 const ownerPath = `config.extraConfig["` + ownerKey + `"]`
 
 var inventoryPaths = []string{
-	"name", "summary.config", "runtime.host", "runtime.powerState", "config.hardware.device", "snapshot", ownerPath,
+	"name", "summary.config", "runtime.host", "runtime.powerState", "config.hardware.device", "snapshot",
+	"guest.net", "guest.ipAddress", ownerPath,
 }
 
 // Inventory reads the cluster in bulk: some ten calls, however many VMs there are.
@@ -63,12 +65,15 @@ func (cl *client) inventory(ctx context.Context, request drivers.InventoryReques
 		}
 	}
 	hostNames := map[types.ManagedObjectReference]string{}
+	refs := make([]types.ManagedObjectReference, 0, len(hosts))
 	for i := range hosts {
+		refs = append(refs, hosts[i].Self)
 		hostNames[hosts[i].Self] = hosts[i].Name
 		if err := item(drivers.Item{Host: hostItem(&hosts[i], networks, datastores)}); err != nil {
 			return err
 		}
 	}
+	cl.noteHosts(refs)
 	if err := cl.inventoryVMs(ctx, networks, hostNames, item); err != nil {
 		return err
 	}
@@ -130,6 +135,7 @@ func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts ma
 	if len(content) == 0 {
 		return errors.New("vCenter lists no VM at all")
 	}
+	seen := map[string]*mo.VirtualMachine{}
 	for _, c := range content {
 		vm, owner, err := inventoryVM(c)
 		if err != nil {
@@ -139,6 +145,15 @@ func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts ma
 		if host == "" && !vm.Summary.Config.Template {
 			continue
 		}
+		id := strings.ToLower(vm.Summary.Config.InstanceUuid)
+		if other := seen[id]; other != nil {
+			if other.Self == vm.Self {
+				continue // the same VM, told twice
+			}
+			// Whoever reads the inventory would take the two for one.
+			return oneUUID(id, []mo.VirtualMachine{*other, *vm})
+		}
+		seen[id] = vm
 		if err := item(drivers.Item{VM: vmItem(vm, owner, host, networks)}); err != nil {
 			return err
 		}
@@ -173,10 +188,13 @@ func inventoryVM(c types.ObjectContent) (*mo.VirtualMachine, drivers.Owner, erro
 func vmItem(vm *mo.VirtualMachine, owner drivers.Owner, host string, networks []network) *drivers.VMItem {
 	config := vm.Summary.Config
 	v := &drivers.VMItem{
-		ID: strings.ToLower(config.InstanceUuid), Name: vm.Name, Host: host, Power: powerText(vm.Runtime.PowerState),
+		ID: strings.ToLower(config.InstanceUuid), Name: plainName(vm.Name), Host: host, Power: powerText(vm.Runtime.PowerState),
 		CPUs: int(config.NumCpu), MemoryMiB: int64(config.MemorySizeMB),
 		Disks: map[string]string{}, NICs: map[string]string{},
 		Template: config.Template, Snapshots: snapshotCount(vm.Snapshot), Owner: owner,
+	}
+	if v.Power == drivers.On {
+		v.Addresses = addresses(vm.Guest)
 	}
 	list := devices(vm)
 	for _, device := range list {
@@ -190,6 +208,27 @@ func vmItem(vm *mo.VirtualMachine, owner drivers.Owner, host string, networks []
 		}
 	}
 	return v
+}
+
+// addresses gives what a guest says of its own addresses, the first one first. A guest
+// without VMware Tools says nothing.
+func addresses(guest *types.GuestInfo) []string {
+	if guest == nil {
+		return nil
+	}
+	var list []string
+	add := func(address string) {
+		if address != "" && !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	add(guest.IpAddress)
+	for _, nic := range guest.Net {
+		for _, address := range nic.IpAddress {
+			add(address)
+		}
+	}
+	return list
 }
 
 // inventoryReplicas lists every replica that can be read, and then fails for those that

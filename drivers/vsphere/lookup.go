@@ -28,6 +28,7 @@ type places struct {
 	mu             sync.Mutex
 	ourFolder      *types.ManagedObjectReference
 	datastoreNames map[string]types.ManagedObjectReference
+	hosts          map[types.ManagedObjectReference]bool // of the cluster, when last read
 }
 
 // findPlaces resolves the configuration's names; its errors name the attribute.
@@ -93,24 +94,28 @@ func (cl *client) placeError(attribute, name string, err error) error {
 	}
 }
 
-// findVM gives the VM with an instance UUID, or nil. Nil is sure: it is said only by a
-// session that is alive.
-func (cl *client) findVM(ctx context.Context, uuid string) (*types.ManagedObjectReference, error) {
+// findVMs gives the VMs with an instance UUID. None is sure: it is said only by a session
+// that is alive. More than one is a fault of the site's, which vCenter does not prevent.
+func (cl *client) findVMs(ctx context.Context, uuid string) ([]types.ManagedObjectReference, error) {
 	datacenter := cl.places.datacenter.Reference()
-	return cl.sure(ctx, func() (*types.ManagedObjectReference, error) {
-		response, err := methods.FindByUuid(ctx, cl.vim, &types.FindByUuid{
+	found, err := sure(ctx, cl, func() (*[]types.ManagedObjectReference, error) {
+		response, err := methods.FindAllByUuid(ctx, cl.vim, &types.FindAllByUuid{
 			This: *cl.vim.ServiceContent.SearchIndex, Datacenter: &datacenter,
 			Uuid: strings.ToLower(uuid), VmSearch: true, InstanceUuid: types.NewBool(true),
 		})
-		if err != nil {
+		if err != nil || len(response.Returnval) == 0 {
 			return nil, err
 		}
-		return response.Returnval, nil
+		return &response.Returnval, nil
 	})
+	if err != nil || found == nil {
+		return nil, err
+	}
+	return *found, nil
 }
 
 // sure repeats a search that found nothing, where the session turns out to have expired.
-func (cl *client) sure(ctx context.Context, search func() (*types.ManagedObjectReference, error)) (*types.ManagedObjectReference, error) {
+func sure[T any](ctx context.Context, cl *client, search func() (*T, error)) (*T, error) {
 	epoch := cl.session.loggedIn()
 	found, err := search()
 	if found != nil || err != nil {
@@ -127,8 +132,8 @@ func (cl *client) sure(ctx context.Context, search func() (*types.ManagedObjectR
 
 // findInFolder gives the VM of that name in our folder, or nil.
 func (cl *client) findInFolder(ctx context.Context, name string) (*types.ManagedObjectReference, error) {
-	inventoryPath := path.Join(cl.places.vmFolderPath, cl.settings.folder, strings.ReplaceAll(name, "/", "%2f"))
-	return cl.sure(ctx, func() (*types.ManagedObjectReference, error) {
+	inventoryPath := path.Join(cl.places.vmFolderPath, cl.settings.folder, listedName(name))
+	return sure(ctx, cl, func() (*types.ManagedObjectReference, error) {
 		response, err := methods.FindByInventoryPath(ctx, cl.vim, &types.FindByInventoryPath{
 			This: *cl.vim.ServiceContent.SearchIndex, InventoryPath: strings.TrimPrefix(inventoryPath, "/"),
 		})
@@ -168,7 +173,7 @@ func (cl *client) childFolder(ctx context.Context, parent types.ManagedObjectRef
 		}
 		return response.Returnval, nil
 	}
-	found, err := cl.sure(ctx, search)
+	found, err := sure(ctx, cl, search)
 	if err != nil {
 		return parent, err
 	}
@@ -210,14 +215,24 @@ func (cl *client) findTemplate(ctx context.Context, name string) (*mo.VirtualMac
 	if err := retrieveBelow(ctx, cl.vim, cl.places.datacenter.Reference(), "VirtualMachine", paths, &machines); err != nil {
 		return nil, err
 	}
-	found := slices.IndexFunc(machines, func(m mo.VirtualMachine) bool {
-		return m.Summary.Config.Template && (m.Name == name || strings.EqualFold(m.Summary.Config.InstanceUuid, name))
+	machines = slices.DeleteFunc(machines, func(m mo.VirtualMachine) bool {
+		return !m.Summary.Config.Template || plainName(m.Name) != name && !strings.EqualFold(m.Summary.Config.InstanceUuid, name)
 	})
-	if found < 0 {
+	switch len(machines) {
+	case 0:
 		return nil, notFound("find template", name, "check the template's name, and that it is marked as a template", "the datacenter has no such template")
+	case 1:
+	default:
+		var all []string
+		for _, m := range machines {
+			all = append(all, m.Summary.Config.InstanceUuid)
+		}
+		slices.Sort(all)
+		return nil, refuse("find template", name, "rename all but one of them, or name it by its instance UUID",
+			"the datacenter has %d templates of this name: %s", len(all), strings.Join(all, ", "))
 	}
 	var template mo.VirtualMachine
-	err := retrieveOne(ctx, cl.vim, machines[found].Self, []string{"name", "config.hardware.device", "snapshot"}, &template)
+	err := retrieveOne(ctx, cl.vim, machines[0].Self, []string{"name", "config.hardware.device", "snapshot"}, &template)
 	return &template, err
 }
 
@@ -242,7 +257,31 @@ func (cl *client) findDatastore(ctx context.Context, name string) (types.Managed
 	}
 	ref, ok := cl.places.datastoreNames[name]
 	if !ok {
-		return ref, notFound("find datastore", name, "check the datastore's name in the path", "the datacenter has no such datastore")
+		return ref, notFound("find datastore", name, "check the datastore's name, and that it is mounted", "the datacenter has no such datastore")
 	}
 	return ref, nil
+}
+
+// forgetDatastore has the next search for a name ask vCenter.
+func (cl *client) forgetDatastore(name string) {
+	cl.places.mu.Lock()
+	defer cl.places.mu.Unlock()
+	delete(cl.places.datastoreNames, name)
+}
+
+// readDatastore reads properties of the datastore of that name, which may have been
+// unmounted, or mounted anew, since it was looked up last.
+func (cl *client) readDatastore(ctx context.Context, name string, paths []string, dst *mo.Datastore) error {
+	ref, err := cl.findDatastore(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err = retrieveOne(ctx, cl.vim, ref, paths, dst); !isGone(err) {
+		return err
+	}
+	cl.forgetDatastore(name)
+	if ref, err = cl.findDatastore(ctx, name); err != nil {
+		return err
+	}
+	return retrieveOne(ctx, cl.vim, ref, paths, dst)
 }

@@ -2,6 +2,8 @@ package vsphere
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -14,19 +16,92 @@ import (
 // machine reads properties of the VM with an instance UUID. One that does not exist is an
 // error of kind NotFound.
 func (cl *client) machine(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
-	ref, err := cl.findVM(ctx, uuid)
+	vm, err := cl.seek(ctx, uuid, paths...)
+	if err == nil && vm == nil {
+		err = notFound("find VM", uuid, "check that the VM was not removed", "vCenter has no VM with this instance UUID")
+	}
+	return vm, err
+}
+
+// seek is machine, but gives nil for a VM that does not exist. It refuses one that is not
+// the cluster's, and one of several with the same instance UUID.
+func (cl *client) seek(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
+	refs, err := cl.findVMs(ctx, uuid)
+	if err != nil || len(refs) == 0 {
+		return nil, err
+	}
+	if len(refs) > 1 {
+		return nil, cl.ambiguous(ctx, uuid, refs)
+	}
+	vm, err := cl.machineAt(ctx, refs[0], append(slices.Clone(paths), "runtime.host")...)
+	if isGone(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if ref == nil {
-		return nil, notFound("find VM", uuid, "check that the VM was not removed", "vCenter has no VM with this instance UUID")
+	return vm, cl.belongs(ctx, vm)
+}
+
+// ambiguous names the VMs that have one instance UUID.
+func (cl *client) ambiguous(ctx context.Context, uuid string, refs []types.ManagedObjectReference) error {
+	var machines []mo.VirtualMachine
+	if err := retrieveMany(ctx, cl.vim, refs, []string{"name"}, &machines); err != nil {
+		return err
 	}
-	return cl.machineAt(ctx, *ref, paths...)
+	return oneUUID(uuid, machines)
+}
+
+// oneUUID refuses to act on any of several VMs with one instance UUID.
+func oneUUID(uuid string, machines []mo.VirtualMachine) error {
+	var all []string
+	for _, vm := range machines {
+		all = append(all, plainName(vm.Name)+" ("+vm.Self.Value+")")
+	}
+	slices.Sort(all)
+	return refuse("find VM", uuid, "give all but one of them another instance UUID, or remove them",
+		"%d VMs have this instance UUID: %s", len(all), strings.Join(all, ", "))
+}
+
+// belongs refuses a VM that runs on hosts of another cluster.
+func (cl *client) belongs(ctx context.Context, vm *mo.VirtualMachine) error {
+	if vm.Runtime.Host == nil || cl.knowsHost(*vm.Runtime.Host) {
+		return nil
+	}
+	var compute mo.ComputeResource
+	if err := retrieveOne(ctx, cl.vim, cl.places.compute, []string{"host"}, &compute); err != nil {
+		return err
+	}
+	cl.noteHosts(compute.Host)
+	if cl.knowsHost(*vm.Runtime.Host) {
+		return nil
+	}
+	var host mo.HostSystem
+	if err := retrieveOne(ctx, cl.vim, *vm.Runtime.Host, []string{"name"}, &host); err != nil {
+		return err
+	}
+	return refuse("find VM", vm.Name, "use the driver of that cluster, or move the VM back", "it is on host %s, which is not of this cluster", host.Name)
+}
+
+func (cl *client) knowsHost(ref types.ManagedObjectReference) bool {
+	cl.places.mu.Lock()
+	defer cl.places.mu.Unlock()
+	return cl.places.hosts[ref]
+}
+
+func (cl *client) noteHosts(refs []types.ManagedObjectReference) {
+	cl.places.mu.Lock()
+	defer cl.places.mu.Unlock()
+	cl.places.hosts = map[types.ManagedObjectReference]bool{}
+	for _, ref := range refs {
+		cl.places.hosts[ref] = true
+	}
 }
 
 func (cl *client) machineAt(ctx context.Context, ref types.ManagedObjectReference, paths ...string) (*mo.VirtualMachine, error) {
 	var vm mo.VirtualMachine
 	err := retrieveOne(ctx, cl.vim, ref, append([]string{"name"}, paths...), &vm)
+	vm.Name = plainName(vm.Name)
 	return &vm, err
 }
 

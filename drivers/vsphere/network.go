@@ -58,10 +58,10 @@ func (cl *client) networks(ctx context.Context) ([]network, error) {
 	}
 	var networks []network
 	for _, n := range plain {
-		networks = append(networks, network{ref: n.Self, name: n.Name, standard: true, reachable: n.Host})
+		networks = append(networks, network{ref: n.Self, name: plainName(n.Name), standard: true, reachable: n.Host})
 	}
 	for _, g := range groups {
-		n := network{ref: g.Self, name: g.Name, key: g.Key, reachable: g.Host, uplink: g.Config.Uplink != nil && *g.Config.Uplink}
+		n := network{ref: g.Self, name: plainName(g.Name), key: g.Key, reachable: g.Host, uplink: g.Config.Uplink != nil && *g.Config.Uplink}
 		if dvs := g.Config.DistributedVirtualSwitch; dvs != nil {
 			n.dvsUUID = uuids[*dvs]
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/methods"
@@ -34,7 +35,14 @@ func (p powerOf) observe(ctx context.Context) (drivers.Value, error) {
 }
 
 func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
-	vm, err := p.settled(ctx, p.uuid, powerPaths...)
+	paths := powerPaths
+	switch c.Goal.Text {
+	case drivers.On:
+		paths = append(slices.Clone(paths), "config.hardware.device")
+	case drivers.Suspended:
+		paths = append(slices.Clone(paths), "config.extraConfig")
+	}
+	vm, err := p.settled(ctx, p.uuid, paths...)
 	if err != nil {
 		return drivers.Value{}, err
 	}
@@ -74,6 +82,9 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 }
 
 func (p powerOf) on(ctx context.Context, vm *mo.VirtualMachine, progress func(drivers.Progress)) error {
+	if err := p.mayRun(ctx, vm); err != nil {
+		return err
+	}
 	response, err := methods.PowerOnVM_Task(ctx, p.vim, &types.PowerOnVM_Task{This: vm.Self})
 	if err != nil {
 		return err
@@ -81,7 +92,46 @@ func (p powerOf) on(ctx context.Context, vm *mo.VirtualMachine, progress func(dr
 	return p.powered(ctx, vm, response.Returnval, progress, "powering on")
 }
 
+// mayRun refuses to run a VM on a disk that another one writes to, or that another one's
+// disk hangs on: either would be destroyed. vCenter refuses the first only, by its locks.
+func (p powerOf) mayRun(ctx context.Context, vm *mo.VirtualMachine) error {
+	for _, device := range devices(vm) {
+		disk, ok := device.(*types.VirtualDisk)
+		if !ok {
+			continue
+		}
+		b := readBacking(disk.Backing)
+		if b == nil {
+			continue
+		}
+		users, err := p.attachedTo(ctx, b.file)
+		if err != nil {
+			return err
+		}
+		for _, user := range users {
+			switch {
+			case user.ref == vm.Self:
+			case !user.own:
+				return refuse("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, b.file)
+			case user.on && !(user.shared && b.multiWriter()):
+				return refuse("power on", vm.Name, "power that VM off first, or give one of them another disk",
+					"its disk %s is attached to VM %s too, which is on", b.file, user.name)
+			}
+		}
+	}
+	return nil
+}
+
+// suspend keeps the memory of a VM that we made. A standby VM is never suspended: its
+// memory would go with the disks that are swapped under it.
 func (p powerOf) suspend(ctx context.Context, vm *mo.VirtualMachine, found drivers.Value, progress func(drivers.Progress)) error {
+	var t tags
+	if vm.Config != nil {
+		t = readTags(vm.Config.ExtraConfig)
+	}
+	if t.owner.Site != p.settings.site {
+		return refuse("suspend", vm.Name, "choose on or off", "only a VM that was made for a workspace is suspended")
+	}
 	if found.Text != drivers.On {
 		return refuse("suspend", vm.Name, "power it on first", "the VM is %s", found.Text)
 	}

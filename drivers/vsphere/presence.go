@@ -35,15 +35,8 @@ func (p presenceOf) observe(ctx context.Context) (drivers.Value, error) {
 // look gives the VM, or nil, with its tags and its value.
 func (p presenceOf) look(ctx context.Context) (*mo.VirtualMachine, tags, drivers.Value, error) {
 	absent := drivers.Value{Text: drivers.Absent}
-	ref, err := p.findVM(ctx, p.uuid)
-	if err != nil || ref == nil {
-		return nil, tags{}, absent, err
-	}
-	vm, err := p.machineAt(ctx, *ref, presencePaths...)
-	if isGone(err) {
-		return nil, tags{}, absent, nil
-	}
-	if err != nil {
+	vm, err := p.seek(ctx, p.uuid, presencePaths...)
+	if err != nil || vm == nil {
 		return nil, tags{}, absent, err
 	}
 	var t tags

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"reflect"
@@ -91,7 +92,7 @@ func (s settings) tlsConfig() (*tls.Config, error) {
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			sum := sha256.Sum256(state.PeerCertificates[0].Raw)
 			if !bytes.Equal(sum[:], s.thumbprint) {
-				return fmt.Errorf("%w: it is %X", errThumbprint, sum)
+				return fmt.Errorf("%w: it is %X, configured is %X", errThumbprint, sum, s.thumbprint)
 			}
 			return nil
 		}
@@ -187,6 +188,9 @@ func (s *session) login(ctx context.Context, epoch int) error {
 	}}
 	if err := s.call(ctx, request, &methods.LoginBody{}); err != nil {
 		return &loginError{cause: err}
+	}
+	if s.epoch > 0 {
+		slog.Warn("the session at vCenter had expired; logged in again", "vcenter", s.settings.url.Host)
 	}
 	s.epoch++
 	return nil

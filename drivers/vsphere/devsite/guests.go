@@ -26,13 +26,20 @@ type guests struct {
 
 var guestsRef = types.ManagedObjectReference{Type: "SearchIndex", Value: "guests"}
 
-// install has every ShutdownGuest go to g; other calls go their way.
-func (g *guests) install() {
-	g.Self = guestsRef
+// install has every ShutdownGuest go to g, and every mount to e; other calls go their way,
+// and find the datastores' lists of VMs true.
+func (g *guests) install(e *exports) {
+	g.Self, e.Self = guestsRef, exportsRef
 	g.model.Map().Put(g)
-	g.model.Map().Handler = func(_ *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
-		if method.Name == "ShutdownGuest" {
-			method.This = guestsRef // the request itself still names the VM
+	g.model.Map().Put(e)
+	g.model.Map().Handler = func(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+		switch method.Name { // the request itself still names the VM, or the host's system
+		case "ShutdownGuest":
+			method.This = guestsRef
+		case "CreateNasDatastore", "RemoveDatastore":
+			method.This = exportsRef
+		default:
+			trueUsers(ctx, method)
 		}
 		return nil, nil
 	}
@@ -51,6 +58,8 @@ func (g *guests) ShutdownGuest(ctx *simulator.Context, request *types.ShutdownGu
 			body = &methods.ShutdownGuestBody{Fault_: simulator.Fault("", &types.InvalidPowerState{
 				RequestedState: types.VirtualMachinePowerStatePoweredOn, ExistingState: vm.Runtime.PowerState,
 			})}
+		case option(vm, guestKey) == withoutTools:
+			body = &methods.ShutdownGuestBody{Fault_: simulator.Fault("", &types.ToolsUnavailable{})}
 		case !g.ignores(vm):
 			go g.down(vm, vm.Summary.Runtime.BootTime)
 		}
@@ -60,20 +69,10 @@ func (g *guests) ShutdownGuest(ctx *simulator.Context, request *types.ShutdownGu
 
 // ignores reports whether this VM's guest does not listen.
 func (g *guests) ignores(vm *simulator.VirtualMachine) bool {
-	names := []string{vm.Name}
-	for _, option := range vm.Config.ExtraConfig {
-		o := option.GetOptionValue()
-		text, _ := o.Value.(string)
-		switch o.Key {
-		case stubbornKey:
-			if text == stubbornValue {
-				return true
-			}
-		case "hotspare.template":
-			names = append(names, text)
-		}
+	if option(vm, guestKey) == ignoresShutdown {
+		return true
 	}
-	for _, name := range names {
+	for _, name := range []string{vm.Name, option(vm, "hotspare.template")} {
 		if name == stubbornName {
 			return true
 		}
@@ -84,6 +83,17 @@ func (g *guests) ignores(vm *simulator.VirtualMachine) bool {
 		}
 	}
 	return false
+}
+
+// option gives one value of a VM's extraConfig.
+func option(vm *simulator.VirtualMachine, key string) string {
+	for _, option := range vm.Config.ExtraConfig {
+		if o := option.GetOptionValue(); o.Key == key {
+			text, _ := o.Value.(string)
+			return text
+		}
+	}
+	return ""
 }
 
 // down powers the VM off after the guest's while, unless it has been powered off or

@@ -24,8 +24,9 @@ const (
 	networkDB       = "PG-PROD-DB"
 	username        = "hotspare@dr.example"
 	stubbornName    = "tpl-stubborn"
-	stubbornKey     = "devsite.guest"
-	stubbornValue   = "ignores-shutdown"
+	guestKey        = "devsite.guest" // in a VM's extraConfig
+	ignoresShutdown = "ignores-shutdown"
+	withoutTools    = "without-tools"
 	incompletePoint = 2 // index of the restore point that is not complete
 )
 

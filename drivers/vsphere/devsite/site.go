@@ -35,6 +35,8 @@ type Site struct {
 	logged *os.File
 	end    context.CancelFunc
 	health *healthServices
+	// exports is the directory of what hosts can mount.
+	exports string
 }
 
 // delays are how long things take, in milliseconds.
@@ -97,6 +99,7 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Site{Info: info, model: model, logged: logged, end: end}
 	s.Info.Thumbprint, s.Info.PID, s.Info.Username = thumbprint, os.Getpid(), username
+	s.exports = filepath.Join(dir, "exports")
 	s.behave(d, o.Stubborn)
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	model.Service.Listen = &url.URL{Host: fmt.Sprintf("127.0.0.1:%d", info.VCenterPort), User: url.UserPassword(username, secret)}
@@ -122,7 +125,7 @@ func (s *Site) behave(d delays, stubborn []string) {
 		"LockHandoff": 0,
 	}}
 	g := &guests{model: s.model, delay: time.Duration(d.shutdown) * time.Millisecond, stubborn: stubborn}
-	g.install()
+	g.install(&exports{dir: s.exports})
 }
 
 // closeLimit is how long calls under way may hold up the end of the site.
@@ -146,6 +149,7 @@ func (s *Site) Close() {
 	case <-time.After(closeLimit):
 	}
 	s.model.Remove()
+	_ = os.RemoveAll(s.exports)
 	log.SetOutput(os.Stderr)
 	_ = s.logged.Close()
 }

@@ -174,11 +174,33 @@ func (d *dumper) files() error {
 			return err
 		}
 		for _, store := range stores {
+			if err := d.datastore(store); err != nil {
+				return err
+			}
 			if err := d.filesOn(store); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// datastore writes down which hosts have a datastore mounted, and how.
+func (d *dumper) datastore(store *object.Datastore) error {
+	var s mo.Datastore
+	if err := store.Properties(d.ctx, store.Reference(), []string{"name", "info", "host", "summary.type"}, &s); err != nil {
+		return err
+	}
+	export := ""
+	if nas, ok := s.Info.(*types.NasDatastoreInfo); ok && nas.Nas != nil {
+		export = nas.Nas.RemoteHost + ":" + nas.Nas.RemotePath
+	}
+	var mounts []string
+	for _, m := range s.Host {
+		mounts = append(mounts, d.nameOf(&m.Key)+" "+m.MountInfo.AccessMode)
+	}
+	sort.Strings(mounts)
+	d.line("datastore %s type %s export %q mounted on %s", s.Name, s.Summary.Type, export, strings.Join(mounts, ", "))
 	return nil
 }
 
