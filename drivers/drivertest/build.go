@@ -11,7 +11,7 @@ import (
 
 // Build builds the main package of a driver, given as for go build, writes its checksum
 // beside it, and gives the path of the binary. It is deleted with the test.
-func Build(t *testing.T, mainPackage string) string {
+func Build(t testing.TB, mainPackage string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), filepath.Base(mainPackage))
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, mainPackage).CombinedOutput(); err != nil {

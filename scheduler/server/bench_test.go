@@ -2,11 +2,9 @@ package server_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -127,40 +125,4 @@ func BenchmarkTargetAlert(b *testing.B) {
 	}
 	b.ReportMetric(float64(sum.Microseconds())/rounds/1000, "ms/alert(target<20)")
 	b.ReportMetric(float64(worst.Microseconds())/1000, "ms/worst")
-}
-
-// BenchmarkTargetStatus10k asks for the status of a site of 10,000 VMs, 1,000 of them
-// lent, as the API does. Targets: under 50 ms, and under 150 MB of heap in use, the
-// simulated site's own included.
-func BenchmarkTargetStatus10k(b *testing.B) {
-	bn := newBench(b, sim.Shape{Hosts: 400, Groups: 50, VMsPerGroup: 20, Templates: 1, OwnVMs: 8000})
-	defer bn.stop()
-	got, err := bn.server.RequestWorkspace(context.Background(), api.WorkspaceRequest{Template: "template-01", Count: 1000, Owner: "anna", For: time.Hour})
-	if err != nil {
-		b.Fatal(err)
-	}
-	waitOver(b, bn, got.Run)
-	status := func() {
-		answer, err := bn.server.Status(context.Background())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := json.Marshal(answer); err != nil {
-			b.Fatal(err)
-		}
-	}
-	status()
-	const rounds = 20
-	b.ResetTimer()
-	began := time.Now()
-	for range rounds {
-		status()
-	}
-	took := time.Since(began) / rounds
-	b.StopTimer()
-	runtime.GC()
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	b.ReportMetric(float64(took.Microseconds())/1000, "ms/status(target<50)")
-	b.ReportMetric(float64(memory.HeapInuse)/(1<<20), "MB/heap(target<150)")
 }
