@@ -56,6 +56,8 @@ func (a *disk) refuses(st *state, vm *VM) error {
 		return a.fail.refused("delete the snapshots", "%s has %d snapshots", vm.Name, vm.Snapshots)
 	case v == nil:
 		return a.fail.notFound("", "there is no volume %s", a.c.Goal.Text)
+	case len(st.Datastores[datastoreOf(v.Endpoint)].Hosts) == 0:
+		return a.fail.refused("mount the datastore again", "datastore %s, where %s lies, is not mounted", datastoreOf(v.Endpoint), v.Endpoint)
 	case v.Half != nil:
 		return a.fail.refused("apply its change again", "volume %s is half-made", a.c.Goal.Text)
 	}

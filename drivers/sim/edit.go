@@ -160,6 +160,20 @@ func (s *Site) EditDatastore(name string, change func(*Datastore)) {
 	})
 }
 
+// RemoveNetwork takes a network away behind hotspare's back. NICs go on naming it.
+func (s *Site) RemoveNetwork(name string) {
+	s.must("remove network "+name, func(st *state) error {
+		if !st.Networks[name] {
+			return errors.New("it does not exist")
+		}
+		delete(st.Networks, name)
+		for _, h := range st.Hosts {
+			h.Networks = slices.DeleteFunc(h.Networks, func(n string) bool { return n == name })
+		}
+		return nil
+	})
+}
+
 // EditReplica changes a replica behind hotspare's back.
 func (s *Site) EditReplica(path string, change func(*Replica)) {
 	s.must("edit replica "+path, func(st *state) error {

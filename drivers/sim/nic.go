@@ -52,7 +52,7 @@ func (a *nic) start(st *state, _ drivers.Value, _ time.Time) (time.Duration, err
 		return 0, a.fail.invalid("%w", err)
 	}
 	if !st.Networks[a.c.Goal.Text] {
-		return 0, a.fail.notFound("", "there is no network %s", a.c.Goal.Text)
+		return 0, a.fail.notFound("make the network again at the site", "there is no network %s", a.c.Goal.Text)
 	}
 	if vm.Power == drivers.On && !contains(st.Hosts[vm.Host].Networks, a.c.Goal.Text) {
 		return 0, a.fail.refused("choose another network, or move the VM", "host %s does not reach network %s", vm.Host, a.c.Goal.Text)

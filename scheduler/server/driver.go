@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -23,7 +25,9 @@ type driver struct {
 	about      drivers.Description
 	described  bool
 	configured bool
-	problem    error // of the last call that failed
+	problem    error     // of the last call but the inventory's that failed
+	unlisted   error     // why the inventory cannot be read
+	reported   time.Time // when health was reported last, or was first to be
 	proven     time.Time
 	took       time.Duration
 	counts     [2]int // hosts, VMs
@@ -67,7 +71,7 @@ func (d *driver) begin(ctx context.Context) error {
 		return err
 	}
 	d.mu.Lock()
-	d.configured = true
+	d.configured, d.reported = true, time.Now()
 	d.mu.Unlock()
 	return nil
 }
@@ -103,7 +107,7 @@ func (d *driver) watchHealth(ctx context.Context) {
 		err := d.given.Health(ctx, func(h drivers.Health) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.problem, d.took = nil, h.Took
+			d.problem, d.took, d.reported = nil, h.Took, time.Now()
 			if h.OK {
 				d.proven = h.At
 			} else {
@@ -125,14 +129,16 @@ func (d *driver) readInventory(ctx context.Context) {
 		if err != nil {
 			if ctx.Err() == nil {
 				d.server.log.Error("inventory", "cluster", d.cluster.Name, "error", err)
-				d.failed(err)
+				d.mu.Lock()
+				d.unlisted = err
+				d.mu.Unlock()
 			}
 			wait(ctx, time.Second, d.refresh)
 			continue
 		}
 		d.server.setInventory(d.cluster.Name, inv)
 		d.mu.Lock()
-		d.inventory, d.counts = inv.At, [2]int{len(inv.Hosts), len(inv.VMs)}
+		d.inventory, d.counts, d.unlisted = inv.At, [2]int{len(inv.Hosts), len(inv.VMs)}, nil
 		d.mu.Unlock()
 		if err := d.server.journal.KeepInventory(d.cluster.Name, inv); err != nil {
 			d.server.log.Error("inventory", "cluster", d.cluster.Name, "error", err)
@@ -183,6 +189,16 @@ func (s *Server) refresh() {
 	}
 }
 
+// silence says that a health report is overdue: a site that hangs, rather than fails, keeps
+// the driver waiting for an answer. The caller holds d.mu.
+func (d *driver) silence() error {
+	every := cmp.Or(d.given.Configuration.HealthEvery, 10*time.Second)
+	if !d.configured || time.Since(d.reported) < 2*every {
+		return nil
+	}
+	return fmt.Errorf("the site gives no answer: no report of its health since %s, where one is due every %s", d.reported.UTC().Format(time.TimeOnly), every)
+}
+
 func (d *driver) view() api.Driver {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -193,8 +209,8 @@ func (d *driver) view() api.Driver {
 	if !d.configured {
 		v.State = "starting"
 	}
-	if d.problem != nil {
-		v.State, v.Error = "failing", d.problem.Error()
+	if err := cmp.Or(d.problem, d.silence(), d.unlisted); err != nil {
+		v.State, v.Error = "failing", err.Error()
 	}
 	if d.given.Status != nil {
 		status := d.given.Status()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,11 @@ type bench struct {
 	server *server.Server
 	log    *slog.Logger
 	pace   time.Duration // between two looks
+	// listed stands between the driver and the server's eyes, where it is set: it gives what
+	// the driver is to list instead.
+	listed atomic.Pointer[func([]drivers.Item) []drivers.Item]
+	// hang, where it is set, keeps reports of health from the server until it is closed.
+	hang atomic.Pointer[chan struct{}]
 }
 
 // siteOf is the configuration that goes with a simulated site of this shape.
@@ -81,7 +87,7 @@ func (b *bench) start() {
 	b.Helper()
 	s, err := server.New(server.Options{
 		Version: "test", Site: b.site, Log: b.log, ReserveMiB: -1,
-		Drivers: map[string]server.Driver{"c1": {Driver: sim.New(b.at), Configuration: drivers.Configuration{Site: b.site.Name, Cluster: "c1", Body: []byte("{}")}}},
+		Drivers: map[string]server.Driver{"c1": {Driver: lister{sim.New(b.at), b}, Configuration: drivers.Configuration{Site: b.site.Name, Cluster: "c1", Body: []byte("{}")}}},
 		Ready: func(_ context.Context, check *scheduler.ReadyCheck) error {
 			if b.at.GuestReady(check.Address) {
 				return nil
@@ -96,6 +102,42 @@ func (b *bench) start() {
 	b.until("an inventory", func() bool {
 		all, _ := s.Drivers(context.Background())
 		return all[0].VMs > 0
+	})
+}
+
+// lister is the driver with another inventory, and with health that may hang.
+type lister struct {
+	drivers.Driver
+	b *bench
+}
+
+func (l lister) Inventory(ctx context.Context, request drivers.InventoryRequest, item func(drivers.Item) error) error {
+	instead := l.b.listed.Load()
+	if instead == nil {
+		return l.Driver.Inventory(ctx, request, item)
+	}
+	var items []drivers.Item
+	if err := l.Driver.Inventory(ctx, request, func(i drivers.Item) error { items = append(items, i); return nil }); err != nil {
+		return err
+	}
+	for _, i := range (*instead)(items) {
+		if err := item(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l lister) Health(ctx context.Context, report func(drivers.Health) error) error {
+	return l.Driver.Health(ctx, func(h drivers.Health) error {
+		if hang := l.b.hang.Load(); hang != nil {
+			select {
+			case <-*hang:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return report(h)
 	})
 }
 
