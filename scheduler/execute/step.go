@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -21,6 +22,8 @@ type attempt struct {
 	shutdown time.Duration
 	turn     time.Time     // when its last turn began
 	failing  time.Duration // how long every call failed, without the waits for a turn
+	failed   int           // calls, ever
+	last     error         // of those
 	force    bool
 	begun    bool // the intent is on record, with this force
 	expected []drivers.Value
@@ -117,6 +120,7 @@ func (a *attempt) change() error {
 			a.failing, backoff = 0, 0
 		case drivers.Retry:
 			a.failing += time.Since(a.turn)
+			a.failed, a.last = a.failed+1, err
 			if a.failing >= a.opts.RetryFor {
 				return a.hold(fmt.Errorf("it failed for %s: %w", a.failing.Round(time.Second), err))
 			}
@@ -170,11 +174,24 @@ func (a *attempt) try() (done bool, err error) {
 		}
 		return false, err
 	}
-	note := ""
+	return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, &stands, a.how())
+}
+
+// how tells what a person should know of a change that was made: that it took force, or
+// several calls, and why.
+func (a *attempt) how() string {
+	var notes []string
 	if a.force {
-		note = "cut off: it did not shut down in time"
+		notes = append(notes, "cut off: it did not shut down in time")
 	}
-	return true, a.opts.Journal.Finish(a.ctx, a.run, a.step.ID, &stands, note)
+	if a.failed > 0 {
+		calls := "a call"
+		if a.failed > 1 {
+			calls = fmt.Sprintf("%d calls", a.failed)
+		}
+		notes = append(notes, fmt.Sprintf("done after %s failed, the last: %s", calls, a.last))
+	}
+	return strings.Join(notes, "; ")
 }
 
 // begin makes the intent durable, once. done: there is nothing to change, or the intent
