@@ -20,14 +20,45 @@ type attachment struct {
 
 // attachedTo lists the VMs that use an endpoint, whether on or off.
 func (cl *client) attachedTo(ctx context.Context, endpoint string) ([]attachment, error) {
-	at, err := parsePath(endpoint)
+	machines, err := cl.near(ctx, []string{endpoint})
 	if err != nil {
 		return nil, err
 	}
-	machines, err := cl.attached.read(ctx, cl, at.datastore)
-	if err != nil {
-		return nil, err
+	return usersOf(machines, endpoint), nil
+}
+
+// near reads the VMs that may use any of these disks: those of the disks' datastores, and
+// those of the volumes' datastore, where the children lie that we made of them.
+func (cl *client) near(ctx context.Context, endpoints []string) ([]mo.VirtualMachine, error) {
+	stores := []string{cl.settings.volumes}
+	for _, endpoint := range endpoints {
+		at, err := parsePath(endpoint)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(stores, at.datastore) {
+			stores = append(stores, at.datastore)
+		}
 	}
+	var all []mo.VirtualMachine
+	seen := map[types.ManagedObjectReference]bool{}
+	for _, store := range stores {
+		machines, err := cl.attached.read(ctx, cl, store)
+		if err != nil {
+			return nil, err
+		}
+		for _, vm := range machines {
+			if !seen[vm.Self] {
+				seen[vm.Self] = true
+				all = append(all, vm)
+			}
+		}
+	}
+	return all, nil
+}
+
+// usersOf picks the VMs that use an endpoint.
+func usersOf(machines []mo.VirtualMachine, endpoint string) []attachment {
 	var found []attachment
 	for _, vm := range machines {
 		for _, device := range devices(&vm) {
@@ -36,8 +67,7 @@ func (cl *client) attachedTo(ctx context.Context, endpoint string) ([]attachment
 				continue
 			}
 			b := readBacking(disk.Backing)
-			chain := b.chain()
-			if slices.Contains(chain, endpoint) {
+			if chain := b.chain(); slices.Contains(chain, endpoint) {
 				found = append(found, attachment{
 					ref: vm.Self, name: plainName(vm.Name), own: chain[0] == endpoint, shared: b.multiWriter(),
 					on: vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff,
@@ -45,7 +75,7 @@ func (cl *client) attachedTo(ctx context.Context, endpoint string) ([]attachment
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // attachedReads are the bulk reads of all VMs of a datastore. Many changes at once share

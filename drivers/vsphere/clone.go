@@ -45,7 +45,7 @@ func (cl *client) clone(ctx context.Context, uuid string, c drivers.Change, prog
 		return refuse("make", "VM "+want.Name, "rename or remove that VM", "a VM of this name is in the folder %s already", cl.settings.folder)
 	}
 	response, err := methods.CloneVM_Task(ctx, cl.vim, &types.CloneVM_Task{
-		This: template.Self, Folder: folder, Name: want.Name,
+		This: template.Self, Folder: folder, Name: listedName(want.Name),
 		Spec: cl.cloneSpec(uuid, c, template, host.Self, nics),
 	})
 	if err != nil {

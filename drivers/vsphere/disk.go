@@ -73,7 +73,7 @@ func slotOf(list object.VirtualDeviceList, disk *types.VirtualDisk) string {
 }
 
 func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
-	vm, err := d.settled(ctx, d.uuid, "config.hardware.device", "runtime.powerState", "snapshot")
+	vm, err := d.settled(ctx, d.uuid, "config.hardware.device", "config.bootOptions", "runtime.powerState", "snapshot")
 	if err != nil {
 		return drivers.Value{}, err
 	}
@@ -112,7 +112,39 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	if err := d.reconfigure(ctx, vm.Self, spec, progress, "swapping disk "+d.slot); err != nil {
 		return drivers.Value{}, fail(op, vm.Name, err)
 	}
+	if err := d.keepBootOrder(ctx, vm, disk.Key); err != nil {
+		return drivers.Value{}, fail(op, vm.Name, err)
+	}
 	return d.observe(ctx)
+}
+
+// keepBootOrder has the VM boot from the new disk where it booted from the old one. The
+// order names keys; vCenter derives a disk's from its slot, so that nothing is left to do
+// here, but it does not promise that.
+func (d diskOf) keepBootOrder(ctx context.Context, before *mo.VirtualMachine, old int32) error {
+	boot := before.Config.BootOptions
+	if boot == nil {
+		return nil
+	}
+	var named *types.VirtualMachineBootOptionsBootableDiskDevice
+	for _, device := range boot.BootOrder {
+		if disk, ok := device.(*types.VirtualMachineBootOptionsBootableDiskDevice); ok && disk.DeviceKey == old {
+			named = disk
+		}
+	}
+	if named == nil {
+		return nil
+	}
+	vm, err := d.machineAt(ctx, before.Self, "config.hardware.device")
+	if err != nil {
+		return err
+	}
+	disk, err := d.find(vm)
+	if err != nil || disk.Key == old {
+		return err
+	}
+	named.DeviceKey = disk.Key
+	return d.reconfigure(ctx, vm.Self, types.VirtualMachineConfigSpec{BootOptions: boot}, nil, "")
 }
 
 // swappable refuses what would damage data: vCenter itself does not refuse all of it.
@@ -178,8 +210,7 @@ func swap(old *types.VirtualDisk, endpoint string, rest diskRest) (types.Virtual
 			Operation: types.VirtualDeviceConfigSpecOperationAdd,
 			Device: &types.VirtualDisk{
 				VirtualDevice: types.VirtualDevice{
-					// vCenter derives the key from the slot, so the boot order, which
-					// names keys, still holds; an existing key may not be given.
+					// An existing key may not be given; see keepBootOrder.
 					Key: -1, ControllerKey: old.ControllerKey, UnitNumber: &unit, Backing: backing,
 				},
 				StorageIOAllocation: rest.allocation(),

@@ -135,7 +135,7 @@ func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts ma
 	if len(content) == 0 {
 		return errors.New("vCenter lists no VM at all")
 	}
-	seen := map[string]*mo.VirtualMachine{}
+	told := told{}
 	for _, c := range content {
 		vm, owner, err := inventoryVM(c)
 		if err != nil {
@@ -145,20 +145,33 @@ func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts ma
 		if host == "" && !vm.Summary.Config.Template {
 			continue
 		}
-		id := strings.ToLower(vm.Summary.Config.InstanceUuid)
-		if other := seen[id]; other != nil {
-			if other.Self == vm.Self {
-				continue // the same VM, told twice
-			}
-			// Whoever reads the inventory would take the two for one.
-			return oneUUID(id, []mo.VirtualMachine{*other, *vm})
+		again, err := told.before(vm)
+		if err != nil {
+			return err
 		}
-		seen[id] = vm
+		if again {
+			continue
+		}
 		if err := item(drivers.Item{VM: vmItem(vm, owner, host, networks)}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// told are the VMs that an inventory has listed, by instance UUID.
+type told map[string]*mo.VirtualMachine
+
+// before reports whether the same VM was listed already. Two VMs with one instance UUID are
+// an error: whoever reads the inventory would take them for one.
+func (t told) before(vm *mo.VirtualMachine) (bool, error) {
+	id := strings.ToLower(vm.Summary.Config.InstanceUuid)
+	other := t[id]
+	if other != nil && other.Self != vm.Self {
+		return false, oneUUID(id, []mo.VirtualMachine{*other, *vm})
+	}
+	t[id] = vm
+	return other != nil, nil
 }
 
 // inventoryVM reads one VM's properties, and its owner's tag, which has a path that no

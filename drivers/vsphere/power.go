@@ -93,31 +93,45 @@ func (p powerOf) on(ctx context.Context, vm *mo.VirtualMachine, progress func(dr
 }
 
 // mayRun refuses to run a VM on a disk that another one writes to, or that another one's
-// disk hangs on: either would be destroyed. vCenter refuses the first only, by its locks.
+// disk hangs on, or whose parent another one writes to: a disk would be destroyed. vCenter
+// refuses the first only, by its locks.
 func (p powerOf) mayRun(ctx context.Context, vm *mo.VirtualMachine) error {
+	var disks []*fileBacking
+	var files []string
 	for _, device := range devices(vm) {
-		disk, ok := device.(*types.VirtualDisk)
-		if !ok {
-			continue
-		}
-		b := readBacking(disk.Backing)
-		if b == nil {
-			continue
-		}
-		users, err := p.attachedTo(ctx, b.file)
-		if err != nil {
-			return err
-		}
-		for _, user := range users {
-			switch {
-			case user.ref == vm.Self:
-			case !user.own:
-				return refuse("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, b.file)
-			case user.on && !(user.shared && b.multiWriter()):
-				return refuse("power on", vm.Name, "power that VM off first, or give one of them another disk",
-					"its disk %s is attached to VM %s too, which is on", b.file, user.name)
+		if disk, ok := device.(*types.VirtualDisk); ok {
+			if b := readBacking(disk.Backing); b != nil {
+				disks = append(disks, b)
+				files = append(files, b.chain()...)
 			}
 		}
+	}
+	machines, err := p.near(ctx, files)
+	if err != nil {
+		return err
+	}
+	for _, b := range disks {
+		for i, file := range b.chain() {
+			for _, user := range usersOf(machines, file) {
+				if err := mayShare(vm, b, file, i > 0, user); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// mayShare refuses to run a VM beside another user of one of its files.
+func mayShare(vm *mo.VirtualMachine, b *fileBacking, file string, parent bool, user attachment) error {
+	switch {
+	case user.ref == vm.Self, parent && !user.own, !parent && user.own && user.shared && b.multiWriter():
+		return nil
+	case !user.own:
+		return refuse("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, file)
+	case user.on:
+		return refuse("power on", vm.Name, "power that VM off first, or give one of them another disk",
+			"its disk %s is attached to VM %s too, which is on", file, user.name)
 	}
 	return nil
 }

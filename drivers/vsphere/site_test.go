@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/property"
 	sessions "github.com/vmware/govmomi/session"
@@ -99,7 +100,13 @@ func newSite(t *testing.T) *testSite {
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	dir := filepath.Join(shared.dir, "site")
+	return siteIn(t, shared.dir)
+}
+
+// siteIn is the site that startSite has started in a directory.
+func siteIn(t *testing.T, parent string) *testSite {
+	t.Helper()
+	dir := filepath.Join(parent, "site")
 	info, err := devsite.ReadInfo(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -223,13 +230,36 @@ func (s *testSite) wait(task *object.Task, err error) {
 // stubborn makes a VM's guest ignore the request to shut down, or no longer.
 func (s *testSite) stubborn(id string, ignore bool) {
 	s.t.Helper()
-	value := ""
 	if ignore {
-		value = "ignores-shutdown"
+		s.guest(id, "ignores-shutdown")
+	} else {
+		s.guest(id, "")
 	}
+}
+
+// guest makes a VM's guest behave so.
+func (s *testSite) guest(id, how string) {
+	s.t.Helper()
+	s.option(id, "devsite.guest", how)
+}
+
+// option sets one key of a VM's extraConfig.
+func (s *testSite) option(id, key, value string) {
+	s.t.Helper()
 	s.wait(s.byID(id).Reconfigure(context.WithoutCancel(s.t.Context()), types.VirtualMachineConfigSpec{
-		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: "devsite.guest", Value: value}},
+		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: key, Value: value}},
 	}))
+}
+
+// made makes a VM from a template for the length of the test, and names its presence.
+func (s *testSite) made(d drivers.Driver, name, userData string) drivers.Property {
+	s.t.Helper()
+	p := drivers.Property{Cluster: clusterName, Kind: drivers.VM, Target: uuid.NewString(), Name: drivers.Presence}
+	mustApply(s.t, d, changeOf(p, drivers.Value{Text: drivers.Present, Spec: &drivers.Spec{VM: &drivers.VMSpec{
+		Name: name, Template: "tpl-ubuntu", Host: "esx-06", UserData: userData,
+	}}}))
+	s.t.Cleanup(func() { mustApply(s.t, d, changeOf(p, drivers.Value{Text: drivers.Absent})) })
+	return p
 }
 
 // expire ends every session but the administrator's.

@@ -42,14 +42,40 @@ func (d *dumper) machine(vm mo.VirtualMachine) {
 		d.line("%s option %s = %v", who, o.Key, o.Value)
 	}
 	list := object.VirtualDeviceList(c.Hardware.Device)
+	d.line("%s boots from %q", who, bootOrder(list, c.BootOptions))
 	for _, device := range list {
 		switch device := device.(type) {
 		case *types.VirtualDisk:
 			d.line("%s disk %s %s", who, place(list, device), backing(device.Backing))
 		case types.BaseVirtualEthernetCard:
 			d.line("%s nic %s", who, d.nic(device))
+		case types.BaseVirtualController:
+			d.line("%s controller %s%d", who, list.TypeName(device.(types.BaseVirtualDevice)), device.GetVirtualController().BusNumber)
 		}
 	}
+}
+
+// bootOrder gives the places that a VM boots from, the first one first.
+func bootOrder(list object.VirtualDeviceList, boot *types.VirtualMachineBootOptions) string {
+	if boot == nil {
+		return ""
+	}
+	var order []string
+	for _, device := range boot.BootOrder {
+		switch device := device.(type) {
+		case *types.VirtualMachineBootOptionsBootableDiskDevice:
+			if disk, ok := list.FindByKey(device.DeviceKey).(*types.VirtualDisk); ok {
+				order = append(order, place(list, disk))
+			} else {
+				order = append(order, "a disk that is not there")
+			}
+		case *types.VirtualMachineBootOptionsBootableEthernetDevice:
+			order = append(order, fmt.Sprintf("nic slot %d", device.DeviceKey-4000))
+		default:
+			order = append(order, fmt.Sprintf("%T", device))
+		}
+	}
+	return strings.Join(order, ", ")
 }
 
 func (d *dumper) nameOf(ref *types.ManagedObjectReference) string {
