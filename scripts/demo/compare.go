@@ -7,13 +7,13 @@ import (
 
 // compare dumps the site, leaves out the kept volumes, which it names, and fails where the
 // rest is not as wanted.
-func (s *story) compare(what, want string) error {
-	got, err := s.dump()
+func (s *stage) compare(what, want string) error {
+	got, err := s.at.dump(s.ctx)
 	if err != nil {
 		return err
 	}
 	rest := without(got, s.kept...)
-	s.say("Compared by a plain dump of the vSphere API: %s.", what)
+	s.say("Compared by %s: %s.", s.at.dumpedBy(), what)
 	for _, name := range s.kept {
 		files := 0
 		for line := range strings.Lines(got) {

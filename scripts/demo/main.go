@@ -42,9 +42,10 @@ func run(ctx context.Context, bin string, keep bool) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	s := &stage{ctx: ctx, bin: bin, dir: dir, site: filepath.Join(dir, "site"), out: os.Stdout}
+	site := filepath.Join(dir, "site")
+	s := &stage{ctx: ctx, bin: bin, dir: dir, site: site, at: vcenter{site}, out: os.Stdout}
 	defer func() {
-		s.stop()
+		err = errors.Join(err, s.stop())
 		if err != nil || keep {
 			fmt.Printf("\nlogs and journal are in %s\n", dir)
 			return

@@ -15,20 +15,34 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hotspare/hotspare/drivers/vsphere/devsite"
-	"github.com/hotspare/hotspare/drivers/vsphere/dump"
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
-// stage is where the story plays: the built programs, a folder, a server.
+// stage is where a story plays: the built programs, a folder, a recovery site, a server.
 type stage struct {
 	ctx    context.Context
 	bin    string
 	dir    string // all files of this demo
-	site   string // state directory of the server and of the simulated vCenter
+	site   string // folder of the site's files and of the server's state
+	at     recoverySite
 	out    io.Writer
 	server *exec.Cmd
+	kept   []string // names of the writes that production left
 }
+
+// recoverySite is what the server lends from.
+type recoverySite interface {
+	// serverArgs are the arguments of the server for this site.
+	serverArgs() []string
+	// dump reads the whole site past hotspare, one fact to a line.
+	dump(ctx context.Context) (string, error)
+	// dumpedBy says what reads it.
+	dumpedBy() string
+	// close ends it.
+	close() error
+}
+
+func (s *stage) client() *api.Client { return api.NewClient(s.socket()) }
 
 func (s *stage) say(format string, args ...any) {
 	fmt.Fprintf(s.out, "\n\033[1m# "+format+"\033[0m\n", args...)
@@ -43,8 +57,9 @@ func (s *stage) serve() error {
 		return err
 	}
 	defer log.Close()
-	fmt.Fprintln(s.out, "$ hotspare server --dev &")
-	s.server = exec.Command(filepath.Join(s.bin, "hotspare"), "server", "--dev", "--dir", s.site)
+	args := append([]string{"server"}, s.at.serverArgs()...)
+	fmt.Fprintf(s.out, "$ hotspare %s &\n", strings.Join(args, " "))
+	s.server = exec.Command(filepath.Join(s.bin, "hotspare"), args...)
 	s.server.Stdout, s.server.Stderr = log, log
 	if err := s.server.Start(); err != nil {
 		return err
@@ -52,21 +67,20 @@ func (s *stage) serve() error {
 	ended := make(chan error, 1)
 	server := s.server
 	go func() { ended <- server.Wait() }()
-	client := api.NewClient(s.socket())
 	return s.wait("the server is ready", func() (bool, error) {
 		select {
 		case err := <-ended:
 			return false, fmt.Errorf("the server ended: %w; see %s", err, log.Name())
 		default:
 		}
-		drivers, err := client.Drivers(s.ctx)
+		drivers, err := s.client().Drivers(s.ctx)
 		return err == nil && len(drivers) > 0 && drivers[0].State == "ready" && drivers[0].VMs > 0, nil
 	})
 }
 
 // kill ends the server and its driver as a crash would.
 func (s *stage) kill() error {
-	drivers, err := api.NewClient(s.socket()).Drivers(s.ctx)
+	drivers, err := s.client().Drivers(s.ctx)
 	if err != nil {
 		return err
 	}
@@ -75,15 +89,13 @@ func (s *stage) kill() error {
 	return errors.Join(syscall.Kill(server, syscall.SIGKILL), syscall.Kill(driver, syscall.SIGKILL))
 }
 
-// stop ends the server and the simulated vCenter.
-func (s *stage) stop() {
+// stop ends the server and the site.
+func (s *stage) stop() error {
 	if s.server != nil && s.server.Process != nil {
 		_ = s.server.Process.Signal(syscall.SIGTERM)
 		_ = s.wait("the server ends", func() (bool, error) { return syscall.Kill(s.server.Process.Pid, 0) != nil, nil })
 	}
-	if info, err := devsite.ReadInfo(s.site); err == nil {
-		_ = syscall.Kill(info.PID, syscall.SIGTERM)
-	}
+	return s.at.close()
 }
 
 // wait looks again and again until something is so, for a minute at most.
@@ -176,17 +188,4 @@ func (s *stage) triggerAddress() (string, error) {
 		}
 	}
 	return "", errors.New("site.hcl names no tcp address")
-}
-
-// dump reads the whole site by the plain vSphere API.
-func (s *stage) dump() (string, error) {
-	info, err := devsite.ReadInfo(s.site)
-	if err != nil {
-		return "", err
-	}
-	password, err := devsite.ReadPassword(s.site)
-	if err != nil {
-		return "", err
-	}
-	return dump.Dump(s.ctx, info.URL, info.Username, password, info.Thumbprint)
 }

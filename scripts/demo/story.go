@@ -2,14 +2,8 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
-	"os/exec"
-	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/hotspare/hotspare/scheduler"
-	"github.com/hotspare/hotspare/scheduler/api"
 )
 
 // alertBody is what a real Alertmanager 0.25 posted.
@@ -22,7 +16,6 @@ type story struct {
 	*stage
 	empty string // dump before anything
 	lent  string // dump before the alert
-	kept  []string
 }
 
 func (s *story) play() error {
@@ -34,14 +27,12 @@ func (s *story) play() error {
 	return nil
 }
 
-func (s *story) client() *api.Client { return api.NewClient(s.socket()) }
-
 func (s *story) open() (err error) {
 	s.say("A recovery site idles: a simulated vCenter, a process of its own, and a hotspare server beside it.")
 	if err := s.serve(); err != nil {
 		return err
 	}
-	if s.empty, err = s.dump(); err != nil {
+	if s.empty, err = s.at.dump(s.ctx); err != nil {
 		return err
 	}
 	return s.run(0, "status")
@@ -58,7 +49,7 @@ func (s *story) lend() (err error) {
 	if err := s.run(0, "workspace", "list"); err != nil {
 		return err
 	}
-	s.lent, err = s.dump()
+	s.lent, err = s.at.dump(s.ctx)
 	return err
 }
 
@@ -101,52 +92,6 @@ func (s *story) failover() error {
 	return s.run(0, "group", "list")
 }
 
-// crash starts a command that waits, kills server and driver when the group's run has done
-// some of its steps, starts the server again, and lets the command come to its end.
-func (s *story) crash(cmd *exec.Cmd, verb scheduler.Verb, group string, steps int) error {
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	err := s.wait("the run of "+group+" is under way", func() (bool, error) {
-		run, err := s.lastRun(verb, group)
-		return err == nil && run.Done >= steps, nil
-	})
-	if err != nil {
-		return err
-	}
-	run, err := s.lastRun(verb, group)
-	if err != nil {
-		return err
-	}
-	if run.Done == run.Steps {
-		return fmt.Errorf("the %s of %s was over before it could be cut off: the demo would show nothing", run.Verb, group)
-	}
-	s.say("In the middle of it, with %d of %d steps done, the server dies, and its driver.", run.Done, run.Steps)
-	if err := s.kill(); err != nil {
-		return err
-	}
-	if err := s.serve(); err != nil {
-		return err
-	}
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(cmd.Args[1:], " "), err)
-	}
-	return nil
-}
-
-func (s *story) lastRun(verb scheduler.Verb, group string) (*api.RunLine, error) {
-	runs, err := s.client().Runs(s.ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	for i := len(runs) - 1; i >= 0; i-- {
-		if runs[i].Target == group && runs[i].Verb == verb {
-			return &runs[i], nil
-		}
-	}
-	return nil, fmt.Errorf("there is no %s of %s", verb, group)
-}
-
 func (s *story) returnParked() error {
 	s.say("Ben does not need his load generators any more. They are parked, and can be returned all the same.")
 	if err := s.run(0, "workspace", "return", "ws-2"); err != nil {
@@ -178,12 +123,8 @@ func (s *story) revert() error {
 // compareLent: after the reverts the site is as before the alert, less the workspace that
 // was returned.
 func (s *story) compareLent() error {
-	status, err := s.client().Status(s.ctx)
-	if err != nil {
+	if err := s.noteKept(); err != nil {
 		return err
-	}
-	for _, kept := range status.Kept {
-		s.kept = append(s.kept, kept.Name)
 	}
 	return s.compare("after the reverts, with the site before the alert less ws-2", without(s.lent, "ws-2"))
 }
@@ -195,23 +136,4 @@ func (s *story) close() error {
 
 func (s *story) compareEmpty() error {
 	return s.compare("at the very end, with the site before anything", s.empty)
-}
-
-// times tells what took how long.
-func (s *story) times() error {
-	runs, err := s.client().Runs(s.ctx, true)
-	if err != nil {
-		return err
-	}
-	s.say("What took how long.")
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tWHAT\tSTEPS\tTOOK\tTIME TO READY\tRTO")
-	for _, run := range runs {
-		ready, rto := "", ""
-		if run.Ready > 0 {
-			ready, rto = run.Ready.Round(10*time.Millisecond).String(), run.RTO.String()
-		}
-		fmt.Fprintf(w, "%s\t%s %s\t%d\t%s\t%s\t%s\n", run.ID, run.Verb, run.Target, run.Steps, run.Ended.Sub(run.Accepted).Round(10*time.Millisecond), ready, rto)
-	}
-	return w.Flush()
 }
