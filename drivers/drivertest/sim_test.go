@@ -56,8 +56,24 @@ func rig(site *sim.Site, driver drivers.Driver, cut sim.FaultMode) drivertest.Ri
 
 // drift changes a property as somebody at the hypervisor's own console would.
 func drift(site *sim.Site, p drivers.Property) (putBack func()) {
-	if p.Kind != drivers.VM || p.Name == drivers.Presence {
-		return nil
+	switch {
+	case p.Kind == drivers.Volume:
+		endpoint := "[ds1] somebody/" + p.Target
+		site.AddVolume(sim.Volume{Endpoint: endpoint, Name: p.Target})
+		return func() { site.DeleteVolume(endpoint) }
+	case p.Kind == drivers.Datastore:
+		site.EditDatastore(p.Target, func(ds *sim.Datastore) { ds.LUN = "lun-of-somebody" })
+		return func() { site.EditDatastore(p.Target, func(ds *sim.Datastore) { ds.LUN = "lun-2" }) }
+	case p.Kind == drivers.Replica:
+		site.EditReplica(p.Target, func(r *sim.Replica) { r.Role, r.Promoted = drivers.Primary, &sim.Promotion{As: "somebody"} })
+		return func() {
+			site.EditReplica(p.Target, func(r *sim.Replica) { r.Role, r.Promoted = drivers.Secondary, nil })
+		}
+	case p.Kind == drivers.VM && p.Name == drivers.Presence:
+		site.AddVM(sim.VM{ID: p.Target, Name: "somebody's", Host: "host-01", MemoryMiB: 64})
+		return func() { site.DeleteVM(p.Target) }
+	case p.Kind == drivers.Callout:
+		return nil // it is done or undone: there is no third value
 	}
 	before, _ := site.VM(p.Target)
 	set := func(vm sim.VM) func() {

@@ -111,6 +111,15 @@ func (b *base) reachableHost(st *state, vm *VM) error {
 	return nil
 }
 
+// inTheWay refuses what has the goal's text and is another thing: as drift where the
+// change does not expect it.
+func (b *base) inTheWay(have drivers.Value, next, format string, args ...any) error {
+	if len(b.c.Expected) > 0 && !matchesAny(have, b.c.Expected) {
+		return b.fail.drift(have, format, args...)
+	}
+	return b.fail.refused(next, format, args...)
+}
+
 // ours says whether hotspare made it, at this site.
 func (b *base) ours(o drivers.Owner) bool { return o.Site != "" && o.Site == b.config.Site }
 

@@ -103,6 +103,18 @@ func (s *Site) EditVolume(endpoint string, change func(*Volume)) {
 	})
 }
 
+// DeleteVolume deletes a volume behind hotspare's back.
+func (s *Site) DeleteVolume(endpoint string) {
+	s.must("delete volume "+endpoint, func(st *state) error {
+		v := st.Volumes[endpoint]
+		if v == nil {
+			return errors.New("it does not exist")
+		}
+		st.dropVolume(v)
+		return nil
+	})
+}
+
 // Volumes gives a copy of every volume of which keep is true, sorted by endpoint; nil:
 // all.
 func (s *Site) Volumes(keep func(Volume) bool) []Volume {

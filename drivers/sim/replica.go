@@ -79,7 +79,7 @@ func (a *replicaRole) start(st *state, have drivers.Value, _ time.Time) (time.Du
 		return 0, err
 	}
 	if r.Role == drivers.Primary && r.Half == nil {
-		return 0, a.fail.refused("demote it first", "%s is primary as %s", r.Path, r.Promoted.As)
+		return 0, a.inTheWay(have, "demote it first", "%s is primary as %s", r.Path, r.Promoted.As)
 	}
 	r.Half = a.mark(r.Half, have)
 	return st.Latency.Promote, nil

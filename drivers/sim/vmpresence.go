@@ -67,7 +67,7 @@ func (a *vmPresence) start(st *state, have drivers.Value, _ time.Time) (time.Dur
 		return st.Latency.DeleteVM, nil
 	}
 	if vm != nil && (vm.Half == nil || !a.ours(vm.Owner)) {
-		return 0, a.fail.refused("choose another id, or delete it", "VM %s has that id and is not what this change would make", vm.Name)
+		return 0, a.inTheWay(have, "choose another id, or delete it", "VM %s has that id and is not what this change would make", vm.Name)
 	}
 	if vm != nil && vm.Half.To.Text == drivers.Absent && vm.MadeSpec != "" && a.spec() != nil && vm.MadeSpec == specDigest(*a.spec()) {
 		return 0, nil // its deletion had begun, and nothing of it is gone yet

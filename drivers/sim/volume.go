@@ -71,7 +71,7 @@ func (a *volumePresence) start(st *state, have drivers.Value, _ time.Time) (time
 		return st.Latency.DeleteVolume, nil
 	}
 	if v != nil && (v.Half == nil || !a.ours(v.Owner)) {
-		return 0, a.fail.refused("choose another name, or delete it", "%s exists and is not what this change would make", v.Endpoint)
+		return 0, a.inTheWay(have, "choose another name, or delete it", "%s exists and is not what this change would make", v.Endpoint)
 	}
 	made, err := a.plan(st)
 	if err != nil {
