@@ -42,9 +42,22 @@ func run(ctx context.Context, args []string) error {
 		_, err := kvmsite.Up(ctx, kvmsite.Options{Dir: *dir, Hosts: *hosts, Log: os.Stdout})
 		return err
 	case "down":
-		return kvmsite.Down(ctx, *dir)
+		return kvmsite.Down(ctx, *dir, os.Stdout)
 	case "status":
-		return nil
+		return status(ctx, *dir)
 	}
 	return fmt.Errorf("%q is nothing it can do: say up, down or status", verb)
+}
+
+func status(ctx context.Context, dir string) error {
+	site, err := kvmsite.Open(dir)
+	if err != nil {
+		return err
+	}
+	st, err := site.Status(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Print(st)
+	return nil
 }

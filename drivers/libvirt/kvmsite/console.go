@@ -52,7 +52,7 @@ func parseBoot(line string) Boot {
 	for _, part := range strings.Split(line, ",") {
 		key, value, _ := strings.Cut(part, "=")
 		if into := fields[key]; into != nil {
-			*into = strings.TrimRight(value, "_")
+			*into = value
 		}
 	}
 	return b

@@ -121,7 +121,10 @@ stdio_handler = "file"
 // init is the host's first process; nil while the host is off.
 func (h Host) init() (*process, error) {
 	list, err := processes(h.site.dir)
-	return leader(list, h.Name), err
+	if p := leader(list, h.Name); p != nil && p.isInit {
+		return p, err
+	}
+	return nil, err
 }
 
 // libvirtd is the host's libvirtd; nil while none runs.

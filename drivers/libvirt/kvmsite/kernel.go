@@ -24,7 +24,7 @@ var guestModules = strings.Fields(`virtio virtio_ring virtio_pci_legacy_dev virt
 // kernel is what a guest boots from, and how.
 type kernel struct{ image, initrd, accel string }
 
-// cacheDir keeps kernels between sites; any of it may be deleted at any time.
+// cacheDir keeps kernels between sites; each site has copies of its own.
 func cacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {

@@ -100,12 +100,16 @@ func leader(list []process, role string) *process {
 			member[p.pid] = true
 		}
 	}
+	var first *process
 	for _, p := range list {
-		if p.role == role && (p.isInit || !member[p.parent]) && p.name != "libvirtd" {
+		if p.role == role && p.isInit {
 			return &p
 		}
+		if p.role == role && !member[p.parent] && first == nil {
+			first = &p
+		}
 	}
-	return nil
+	return first
 }
 
 // start begins a process that outlives this one. Its output goes to the file log.

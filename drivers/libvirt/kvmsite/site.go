@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -78,12 +78,22 @@ func Up(ctx context.Context, o Options) (*Site, error) {
 	if err := Usable(); err != nil {
 		return nil, err
 	}
-	if err := s.claim(); err != nil {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the site's folder: %w", err)
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.claim(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.build(ctx); err != nil {
 		s.say("taking down what was begun")
-		return nil, errors.Join(err, s.Down(context.WithoutCancel(ctx)))
+		err = errors.Join(err, s.clear(context.WithoutCancel(ctx)))
+		_ = os.Remove(s.dir)
+		return nil, err
 	}
 	return s, nil
 }
@@ -150,15 +160,12 @@ func (s *Site) writeRecord(up bool) error {
 }
 
 // claim makes the folder ours: an empty one, or one where a site was and is no more.
-func (s *Site) claim() error {
+func (s *Site) claim(ctx context.Context) error {
 	if _, err := readRecord(s.dir); err == nil {
 		s.say("taking down what is left of the site that was in %s", s.dir)
-		if err := s.Down(context.Background()); err != nil {
+		if err := s.clear(ctx); err != nil {
 			return err
 		}
-	}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return fmt.Errorf("make the site's folder: %w", err)
 	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -175,90 +182,37 @@ func (s *Site) say(format string, args ...any) {
 	fmt.Fprintf(s.log, "%5.1fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// build makes everything, in the order in which one thing needs another.
-func (s *Site) build(ctx context.Context) error {
-	for _, step := range []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"kernel and initramfs of the guests", s.buildKernel},
-		{"networks", s.buildNetworks},
-		{"hosts", s.buildHosts},
-	} {
-		began := time.Now()
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("bring up %s: %w", step.what, err)
-		}
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("bring up %s: %w", step.what, err)
-		}
-		s.say("%s (%.1fs)", step.what, time.Since(began).Seconds())
+// Down ends every process of the site, and with them its guests, namespaces and mounts, and
+// removes its folder. It may be called twice.
+func (s *Site) Down(ctx context.Context) error {
+	unlock, err := s.lock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.clear(ctx) // somebody removed the folder
 	}
-	return s.writeRecord(true)
-}
-
-func (s *Site) buildKernel(ctx context.Context) (err error) {
-	s.kernel, err = prepareKernel(ctx)
-	return err
-}
-
-func (s *Site) buildNetworks(ctx context.Context) error {
-	for _, n := range networks {
-		n.site = s
-		if err := n.up(ctx); err != nil {
-			return fmt.Errorf("network %s: %w", n.Name, err)
-		}
+	if err != nil {
+		return err
 	}
+	defer unlock()
+	if err := s.clear(ctx); err != nil {
+		return err
+	}
+	_ = os.Remove(s.dir) // stays where it holds other things
+	s.say("nothing of the site in %s is left", s.dir)
 	return nil
 }
 
-func (s *Site) buildHosts(ctx context.Context) error {
-	for _, d := range []string{"console", "volumes", "replicas", "templates"} {
-		if err := os.MkdirAll(s.path(d), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := os.WriteFile(s.path("host-init"), []byte(hostInit), 0o755); err != nil {
+// Down takes down the site in a folder, also one whose Up was killed. Where none is, it does
+// nothing. The log gets a line of what was done; it may be nil.
+func Down(ctx context.Context, dir string, log io.Writer) error {
+	s, err := newSite(Options{Dir: dir, Log: log})
+	if err != nil {
 		return err
 	}
-	return each(s.Hosts(), func(h Host) error {
-		if err := h.PowerUp(ctx); err != nil {
-			return err
-		}
-		return errors.Join(h.define(ctx, "pool", s.pools()), h.define(ctx, "net", libvirtNetworks))
-	})
+	return s.Down(ctx)
 }
 
-// each does something for all hosts at once.
-func each(hosts []Host, do func(Host) error) error {
-	errs := make([]error, len(hosts))
-	var wait sync.WaitGroup
-	for i, h := range hosts {
-		wait.Go(func() { errs[i] = do(h) })
-	}
-	wait.Wait()
-	return errors.Join(errs...)
-}
-
-// libvirtNetworks are defined on every host, over the bridges.
-var libvirtNetworks = map[string]string{
-	"prod": `<network><name>prod</name><forward mode='bridge'/><bridge name='br-prod'/>
-<portgroup name='app' default='yes'/><portgroup name='db'/></network>`,
-	"iso-net-1": `<network><name>iso-net-1</name><forward mode='bridge'/><bridge name='iso-1'/></network>`,
-}
-
-// pools are defined on every host, with the same paths.
-func (s *Site) pools() map[string]string {
-	all := map[string]string{}
-	for _, name := range []string{"volumes", "replicas", "templates"} {
-		all[name] = fmt.Sprintf("<pool type='dir'><name>%s</name><target><path>%s</path></target></pool>", name, escape(s.path(name)))
-	}
-	return all
-}
-
-// Down ends every process of the site, and with them its guests, namespaces and mounts, and
-// removes what it made in its folder. It may be called twice, and after an Up that was killed.
-func (s *Site) Down(ctx context.Context) error {
+// clear does what Down promises, under the lock. A folder that holds no site's record is kept.
+func (s *Site) clear(ctx context.Context) error {
 	for {
 		list, err := processes(s.dir)
 		if err != nil {
@@ -267,16 +221,20 @@ func (s *Site) Down(ctx context.Context) error {
 		if len(list) == 0 {
 			break
 		}
-		slices.SortStableFunc(list, func(a, b process) int { return btoi(b.isInit) - btoi(a.isInit) })
 		if err := end(ctx, list); err != nil {
 			return fmt.Errorf("take down the site in %s: %w", s.dir, err)
 		}
 	}
-	if _, err := os.Stat(s.path(recordFile)); err != nil {
-		return nil // no site was here
+	entries, err := os.ReadDir(s.dir)
+	if err != nil || !exists(s.path(recordFile)) {
+		return nil // none was here
 	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		return fmt.Errorf("remove the site's folder: %w", err)
+	// The record goes last: one that was cut off can be run again.
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return btoi(a.Name() == recordFile) - btoi(b.Name() == recordFile) })
+	for _, e := range entries {
+		if err := os.RemoveAll(s.path(e.Name())); err != nil {
+			return fmt.Errorf("remove the site's folder: %w", err)
+		}
 	}
 	return nil
 }
@@ -286,13 +244,4 @@ func btoi(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// Down takes down the site in a folder, also one that is only half there.
-func Down(ctx context.Context, dir string) error {
-	s, err := newSite(Options{Dir: dir})
-	if err != nil {
-		return err
-	}
-	return s.Down(ctx)
 }

@@ -29,6 +29,8 @@ type VMSpec struct {
 	Pattern string
 	// Metadata is XML below <metadata>; may be empty.
 	Metadata string
+	// Console names the console's log; empty: after the VM.
+	Console string
 	// MemoryMiB is 96 where it is 0. A guest needs 80.
 	MemoryMiB int
 }
@@ -77,6 +79,9 @@ func (s *Site) DomainXML(spec VMSpec) string {
 	if spec.MemoryMiB == 0 {
 		spec.MemoryMiB = 96
 	}
+	if spec.Console == "" {
+		spec.Console = spec.Name
+	}
 	var b strings.Builder
 	line := func(format string, args ...any) {
 		for i, a := range args {
@@ -121,7 +126,7 @@ func (s *Site) DomainXML(spec VMSpec) string {
 	if spec.Network != "" || spec.Bridge != "" {
 		line("<mac address='%s'/><model type='virtio'/><rom enabled='no'/></interface>", spec.MAC)
 	}
-	line("<serial type='file'><source path='%s' append='on'/></serial>", s.consolePath(spec.Name))
+	line("<serial type='file'><source path='%s' append='on'/></serial>", s.consolePath(spec.Console))
 	line("<memballoon model='none'/></devices></domain>")
 	return b.String()
 }
