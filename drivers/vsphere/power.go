@@ -18,6 +18,10 @@ import (
 // during its boot is lost.
 const askAgain = 10 * time.Second
 
+// questionAfter is how long a power task runs before it is looked whether it waits for an
+// answer: most are over by then.
+const questionAfter = time.Second
+
 var powerPaths = []string{"runtime.powerState", "runtime.question"}
 
 // powerOf is the power of one VM.
@@ -71,8 +75,13 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 		return drivers.Value{}, fail(op, vm.Name, err)
 	}
 	// What the task said is not proof; what the VM says is.
-	value, err := p.observe(ctx)
-	if err == nil && !sameText(value, c.Goal) {
+	if powerText(vm.Runtime.PowerState) != c.Goal.Text {
+		if vm, err = p.machineAt(ctx, vm.Self, "runtime.powerState"); err != nil {
+			return drivers.Value{}, err
+		}
+	}
+	value := drivers.Value{Text: powerText(vm.Runtime.PowerState)}
+	if !sameText(value, c.Goal) {
 		err = &drivers.Error{
 			Kind: drivers.Unavailable, Op: op, Object: vm.Name,
 			Cause: fmt.Errorf("vCenter reported success, but the VM is %s", value.Text),
@@ -233,9 +242,19 @@ func (p powerOf) waitOff(ctx context.Context, vm *mo.VirtualMachine, limit time.
 // powered waits for a power task, unless the VM asks a question, which blocks the task
 // until somebody answers.
 func (p powerOf) powered(ctx context.Context, vm *mo.VirtualMachine, task types.ManagedObjectReference, progress func(drivers.Progress), message string) error {
+	now, err := p.machineAt(ctx, vm.Self, "runtime.powerState")
+	if err == nil && now.Runtime.PowerState != vm.Runtime.PowerState {
+		vm.Runtime.PowerState = now.Runtime.PowerState
+		return nil // the VM is there already, and whoever changes it next waits for the task
+	}
 	both, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
+		select {
+		case <-time.After(questionAfter):
+		case <-both.Done():
+			return
+		}
 		err := p.watcher.until(both, vm.Self, func(state map[string]any) (bool, error) {
 			question, ok := state["runtime.question"].(types.VirtualMachineQuestionInfo)
 			if !ok {
@@ -247,7 +266,7 @@ func (p powerOf) powered(ctx context.Context, vm *mo.VirtualMachine, task types.
 			cancel(err)
 		}
 	}()
-	_, err := p.await(both, task, progress, message)
+	_, err = p.await(both, task, progress, message)
 	if cause := context.Cause(both); err != nil && cause != nil && ctx.Err() == nil {
 		return cause
 	}

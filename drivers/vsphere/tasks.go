@@ -26,9 +26,11 @@ func (cl *client) await(ctx context.Context, ref types.ManagedObjectReference, p
 	}
 	progress(drivers.Progress{Message: message})
 	failed := false
+	var result types.AnyType
 	err := cl.watcher.until(ctx, ref, func(state map[string]any) (bool, error) {
 		switch state["info.state"] {
 		case types.TaskInfoStateSuccess:
+			result = state["info.result"] // vCenter sets it together with the state
 			return true, nil
 		case types.TaskInfoStateError:
 			failed = true
@@ -39,21 +41,18 @@ func (cl *client) await(ctx context.Context, ref types.ManagedObjectReference, p
 		}
 		return false, nil
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || !failed {
+		return result, err
 	}
 	var done mo.Task
-	if err := retrieveOne(ctx, cl.vim, ref, []string{"info.error", "info.result"}, &done); err != nil {
+	if err := retrieveOne(ctx, cl.vim, ref, []string{"info.error"}, &done); err != nil {
 		return nil, err
 	}
-	if failed {
-		fault := done.Info.Error
-		if fault == nil {
-			fault = &types.LocalizedMethodFault{Fault: &types.RuntimeFault{}, LocalizedMessage: "the task failed without a reason"}
-		}
-		return nil, task.Error{LocalizedMethodFault: fault, Description: done.Info.Description}
+	fault := done.Info.Error
+	if fault == nil {
+		fault = &types.LocalizedMethodFault{Fault: &types.RuntimeFault{}, LocalizedMessage: "the task failed without a reason"}
 	}
-	return done.Info.Result, nil
+	return nil, task.Error{LocalizedMethodFault: fault, Description: done.Info.Description}
 }
 
 // runningTask is a task that vCenter has not ended.
@@ -63,16 +62,21 @@ type runningTask struct {
 	name   string // "CloneVM_Task"
 }
 
-// runningTasks lists what vCenter is at work on, in one call: the entities' own lists of
-// tasks would need one call each.
+// runningTasks lists what vCenter is at work on, in one call.
 func (cl *client) runningTasks(ctx context.Context) ([]runningTask, error) {
+	return cl.runningAt(ctx, *cl.vim.ServiceContent.TaskManager)
+}
+
+// runningAt lists what vCenter is at work on, in one call: anywhere, where at is the task
+// manager, which tells the last 200 tasks, or at one entity, which is far less to read.
+func (cl *client) runningAt(ctx context.Context, at types.ManagedObjectReference) ([]runningTask, error) {
 	response, err := property.DefaultCollector(cl.vim).RetrieveProperties(ctx, types.RetrieveProperties{
 		SpecSet: []types.PropertyFilterSpec{{
 			ObjectSet: []types.ObjectSpec{{
-				Obj:  *cl.vim.ServiceContent.TaskManager,
+				Obj:  at,
 				Skip: types.NewBool(true),
 				SelectSet: []types.BaseSelectionSpec{&types.TraversalSpec{
-					Type: "TaskManager", Path: "recentTask",
+					Type: at.Type, Path: "recentTask",
 				}},
 			}},
 			PropSet: []types.PropertySpec{{Type: "Task", PathSet: []string{"info.state", "info.entity", "info.name"}}},
@@ -106,8 +110,13 @@ func (cl *client) runningTasks(ctx context.Context) ([]runningTask, error) {
 // running ends before the next change begins. How such a task ends does not matter here,
 // for the state is read afterwards.
 func (cl *client) settle(ctx context.Context, ours func(runningTask) bool) error {
+	return cl.settleAt(ctx, *cl.vim.ServiceContent.TaskManager, ours)
+}
+
+// settleAt is settle for the tasks of the task manager, or of one entity alone.
+func (cl *client) settleAt(ctx context.Context, at types.ManagedObjectReference, ours func(runningTask) bool) error {
 	for {
-		running, err := cl.runningTasks(ctx)
+		running, err := cl.runningAt(ctx, at)
 		if err != nil {
 			return err
 		}
@@ -133,7 +142,7 @@ func (cl *client) settle(ctx context.Context, ours func(runningTask) bool) error
 
 // settleEntity waits for the tasks of one VM.
 func (cl *client) settleEntity(ctx context.Context, entity types.ManagedObjectReference) error {
-	return cl.settle(ctx, func(t runningTask) bool { return t.entity == entity })
+	return cl.settleAt(ctx, entity, func(runningTask) bool { return true })
 }
 
 // settleBirths waits for VMs that are being made, by anybody but this process, whose own

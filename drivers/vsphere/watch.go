@@ -23,6 +23,8 @@ const (
 	updatesWait = 20 * time.Second
 	// rereadEvery bounds how long a lost update can go unnoticed.
 	rereadEvery = 5 * time.Second
+	// secondLook is how long after the first look a wait looks again, before it joins.
+	secondLook = 20 * time.Millisecond
 	// nudgeEvery is how long the pump is given to take in who came.
 	nudgeEvery = 10 * time.Millisecond
 	// rebuildPause keeps a broken collector from being rebuilt in a tight loop.
@@ -61,9 +63,29 @@ func newWatcher(ctx context.Context, s *session) *watcher {
 	return &watcher{session: s, ctx: ctx, watches: map[types.ManagedObjectReference]*watch{}}
 }
 
-// until waits until done says so of the object's state, which it may not keep. It reads
-// the state once itself, so a change just before is not missed.
+// until waits until done says so of the object's state, which it may not keep. Much is over
+// at once: that is found by two looks, which cost less than a change of the view, for which
+// the open call is cancelled. Who has joined reads once more, so a change just before is
+// not missed.
 func (w *watcher) until(ctx context.Context, ref types.ManagedObjectReference, done func(state map[string]any) (bool, error)) error {
+	for look := range 2 {
+		if look > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-w.ctx.Done():
+				return errClosed
+			case <-time.After(secondLook):
+			}
+		}
+		state, err := w.read(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if ok, err := done(state); ok || err != nil {
+			return err
+		}
+	}
 	w.join(ref)
 	defer w.leave(ref)
 	if err := w.reread(ctx, ref); err != nil {
@@ -107,10 +129,18 @@ func (w *watcher) join(ref types.ManagedObjectReference) {
 	}
 }
 
-// nudge has the pump take in those who came, until it has. The call may open just after
-// it was to be cancelled, so once is not enough.
+// nudge has the pump take in those who came, until it has. Who has gone after nudgeEvery
+// needs none: most calls find at their first read that it is over. The call may open just
+// after it was to be cancelled, so once is not enough.
 func (w *watcher) nudge() {
-	for w.behind() {
+	for {
+		select {
+		case <-w.ctx.Done():
+		case <-time.After(nudgeEvery):
+		}
+		if !w.behind() {
+			return
+		}
 		w.mu.Lock()
 		collector := w.collector
 		w.mu.Unlock()
@@ -120,10 +150,6 @@ func (w *watcher) nudge() {
 				w.cut() // it went with the session that expired
 				w.mu.Unlock()
 			}
-		}
-		select {
-		case <-w.ctx.Done():
-		case <-time.After(nudgeEvery):
 		}
 	}
 }
@@ -179,19 +205,9 @@ func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) 
 	w.mu.Lock()
 	before := w.watches[ref].updates
 	w.mu.Unlock()
-	paths := watched[ref.Type]
-	var content []types.ObjectContent
-	if err := property.DefaultCollector(w.session.client).Retrieve(ctx, []types.ManagedObjectReference{ref}, paths, &content); err != nil {
+	values, err := w.read(ctx, ref)
+	if err != nil {
 		return err
-	}
-	values := map[string]any{}
-	for _, path := range paths {
-		values[path] = nil
-	}
-	for _, c := range content {
-		for _, p := range c.PropSet {
-			values[p.Name] = p.Val
-		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -203,6 +219,25 @@ func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) 
 	}
 	watch.note(values)
 	return nil
+}
+
+// read gives every watched property of an object, nil where it is unset.
+func (w *watcher) read(ctx context.Context, ref types.ManagedObjectReference) (map[string]any, error) {
+	paths := watched[ref.Type]
+	var content []types.ObjectContent
+	if err := property.DefaultCollector(w.session.client).Retrieve(ctx, []types.ManagedObjectReference{ref}, paths, &content); err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	for _, path := range paths {
+		values[path] = nil
+	}
+	for _, c := range content {
+		for _, p := range c.PropSet {
+			values[p.Name] = p.Val
+		}
+	}
+	return values, nil
 }
 
 // pump holds the one call open, from the first wait on until the session ends: making a
