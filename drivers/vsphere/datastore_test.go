@@ -130,7 +130,7 @@ func TestWhatAnUnmountRefuses(t *testing.T) {
 	disks := object.NewVirtualDiskManager(s.admin)
 	at := "[" + name + "] extra.vmdk"
 	s.wait(disks.CreateVirtualDisk(ctx, at, s.datacenter(), &types.FileBackedVirtualDiskSpec{CapacityKb: 1024}))
-	disk := s.at("rep-01", drivers.Disk, "scsi0:0")
+	disk := s.made(d, "ws-nas", "").On(drivers.Disk, "scsi0:0")
 	found := mustObserve(t, d, disk)
 	mustApply(t, d, changeOf(disk, drivers.Value{Text: at}))
 	before := s.dump()
@@ -142,7 +142,7 @@ func TestWhatAnUnmountRefuses(t *testing.T) {
 		}
 	}
 	absent := drivers.Value{Text: drivers.Absent}
-	refused(name, absent, drivers.Refused, "rep-01")
+	refused(name, absent, drivers.Refused, "ws-nas")
 	refused("LocalDS_0", absent, drivers.Refused, "NFS only")
 	refused("nas-unknown", drivers.Value{Text: drivers.Present}, drivers.Invalid, "which export")
 	lost := drivers.Value{Text: drivers.Present, Rest: encode(datastoreRest{V: 1, Type: "NFS", Server: "f", Path: "/x", Mounts: map[string]mount{"esx-99": {Mode: "readWrite"}}})}

@@ -8,14 +8,15 @@
 //	session.go    the one session, which logs in again by itself
 //	watch.go      the one property collector that waits for tasks and states
 //	tasks.go      running a task; waiting for what an earlier call left running
-//	read.go       reading objects in bulk; lookup.go: from names to objects
+//	read.go       reading objects in bulk; lookup.go names.go stores.go: from names to objects
 //	faults.go     from vSphere's faults to the contract's kinds of errors
 //	power.go host.go disk.go backing.go attached.go nic.go network.go a VM's properties
 //	machine.go presence.go clone.go tags.go                          whether it exists
+//	datastore.go mounts.go                                           NAS datastores
 //	volume.go birth.go record.go                                     volumes
 //	replica.go manifest.go promote.go                                replicas
 //	files.go paths.go                                                files on datastores
-//	inventory.go health.go                                           reading the site
+//	inventory.go vmitem.go health.go                                 reading the site
 //
 // The driver holds no state of its own: what it must find again lies in the VM's
 // extraConfig, or in a small file beside what it describes.

@@ -2,7 +2,6 @@ package vsphere
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,7 +51,8 @@ func TestMain(m *testing.M) {
 	}
 	if code != 0 {
 		text, _ := os.ReadFile(filepath.Join(shared.dir, "site", "dev-vcenter.log"))
-		fmt.Printf("the site's log:\n%s\n", text)
+		complaints, _ := os.ReadFile(filepath.Join(shared.dir, "complaints"))
+		fmt.Printf("the site's log:\n%s\nand what it said at its end:\n%s\n", text, complaints)
 	}
 	if shared.dir != "" {
 		_ = os.RemoveAll(shared.dir)
@@ -78,8 +78,12 @@ func startSite() (string, *exec.Cmd, error) {
 		return dir, nil, fmt.Errorf("%w: %s", err, out)
 	}
 	cmd := exec.Command(binary, "--dir", filepath.Join(dir, "site"), "--scale", "fast", "--foreground")
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	complaints, err := os.Create(filepath.Join(dir, "complaints"))
+	if err != nil {
+		return dir, nil, err
+	}
+	defer complaints.Close()
+	cmd.Stderr = complaints
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return dir, nil, err
@@ -89,7 +93,8 @@ func startSite() (string, *exec.Cmd, error) {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if !strings.HasPrefix(line, "ready ") {
-		return dir, cmd, fmt.Errorf("the site does not start: %w: %s", err, complaints.String())
+		text, _ := os.ReadFile(complaints.Name())
+		return dir, cmd, fmt.Errorf("the site does not start: %w: %s", err, text)
 	}
 	return dir, cmd, nil
 }

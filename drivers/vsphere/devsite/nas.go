@@ -105,10 +105,30 @@ func (e *exports) RemoveDatastore(ctx *simulator.Context, request *types.RemoveD
 	if cluster, ok := ctx.Map.Get(*system.Host.Parent).(*simulator.ClusterComputeResource); ok {
 		ctx.WithLock(cluster, func() { cluster.Datastore = without(cluster.Datastore) })
 	}
+	forgetStore(ctx, store)
 	// Until its task has ended, a mount of the same name would find the datastore.
 	answer, ok := store.DestroyTask(ctx, &types.Destroy_Task{This: store.Self}).(*methods.Destroy_TaskBody)
 	if task, is := ctx.Map.Get(answer.Res.Returnval).(*simulator.Task); ok && is {
 		task.Wait()
 	}
 	return body
+}
+
+// forgetStore has the VMs that once had files on a datastore forget it: the simulator
+// remembers it, and dies when it looks for it.
+func forgetStore(ctx *simulator.Context, store *simulator.Datastore) {
+	for _, entity := range ctx.Map.All("VirtualMachine") {
+		vm, ok := entity.(*simulator.VirtualMachine)
+		if !ok {
+			continue
+		}
+		ctx.WithLock(vm, func() {
+			vm.Datastore = slices.DeleteFunc(slices.Clone(vm.Datastore), func(ref types.ManagedObjectReference) bool { return ref == store.Self })
+			if vm.LayoutEx != nil {
+				vm.LayoutEx.File = slices.DeleteFunc(slices.Clone(vm.LayoutEx.File), func(f types.VirtualMachineFileLayoutExFileInfo) bool {
+					return strings.HasPrefix(f.Name, "["+store.Name+"]")
+				})
+			}
+		})
+	}
 }
