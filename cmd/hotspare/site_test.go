@@ -29,7 +29,7 @@ func group(name string, priority int, rto, rpo, age time.Duration, state string,
 func quietSite() *api.Status {
 	lent := workspace("ws-7", "anna", "load test", "copy of payments", scheduler.WorkspaceLent)
 	lent.Ends, lent.Network, lent.Copy = before(-3*time.Hour), "ISO-02", "payments"
-	lent.VMs = []api.WorkspaceVM{{Name: "pay-db-01", ID: "4210-1", Host: "esx-1", Power: "on", Network: "ISO-02"},
+	lent.VMs = []api.WorkspaceVM{{Name: "pay-db-01", ID: "4210-1", Host: "esx-1", Power: "on", Network: "ISO-02", Addresses: []string{"10.0.0.7"}},
 		{Name: "pay-app-01", ID: "4210-2", Host: "esx-2", Power: "on", Network: "ISO-02"}}
 	lent.Volumes = []string{"[LocalDS_1] hotspare/dr-east/ws-7/pay-db-01-root.vmdk"}
 	waits := workspace("ws-9", "ben", "", "3 new VMs from loadgen", scheduler.WorkspaceWaiting)

@@ -79,6 +79,8 @@ type WorkspaceVM struct {
 	Host    string `json:"host,omitempty"`
 	Power   string `json:"power,omitempty"`
 	Network string `json:"network,omitempty"`
+	// Addresses are those that the guest says it has; none while it is off, or says nothing.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // Group is a protection group as people see it.

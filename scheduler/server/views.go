@@ -122,7 +122,7 @@ func vmView(state *scheduler.State, inv scheduler.Inventory, power drivers.Prope
 	vm := api.WorkspaceVM{ID: power.Target, Name: power.Target}
 	if cluster := inv[power.Cluster]; cluster != nil {
 		if item, ok := cluster.VMs[power.Target]; ok {
-			vm.Name, vm.Host, vm.Power = item.Name, item.Host, item.Power
+			vm.Name, vm.Host, vm.Power, vm.Addresses = item.Name, item.Host, item.Power, item.Addresses
 		}
 	}
 	if presence := state.Stacks[power.On(drivers.Presence, "")]; presence != nil && len(presence.Layers) > 0 {
@@ -132,6 +132,9 @@ func vmView(state *scheduler.State, inv scheduler.Inventory, power drivers.Prope
 	}
 	if stack := state.Stacks[power]; stack != nil && stack.Stands != nil {
 		vm.Power = stack.Stands.Text
+	}
+	if vm.Power != drivers.On {
+		vm.Addresses = nil
 	}
 	return vm
 }

@@ -76,9 +76,9 @@ func Workspace(p *Page, w *api.Workspace, now time.Time) {
 		p.Line(Plain, "  Run      %s works on it: hotspare run watch %s", w.Run, w.Run)
 	}
 	if len(w.VMs) > 0 {
-		t := newTable("VM", "POWER", "HOST", "NETWORK", "ID")
+		t := newTable("VM", "POWER", "HOST", "NETWORK", "ADDRESS", "ID")
 		for _, vm := range w.VMs {
-			t.add(Plain, vm.Name, vm.Power, vm.Host, vm.Network, vm.ID)
+			t.add(Plain, vm.Name, vm.Power, vm.Host, vm.Network, strings.Join(vm.Addresses, ", "), vm.ID)
 		}
 		p.table("  ", t)
 	}
