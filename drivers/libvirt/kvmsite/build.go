@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -128,4 +130,20 @@ func (s *Site) pools() map[string]string {
 		all[name] = fmt.Sprintf("<pool type='dir'><name>%s</name><target><path>%s</path></target></pool>", name, escape(s.path(name)))
 	}
 	return all
+}
+
+// define gives libvirt objects of a kind ("pool", "net") by their XML, started at every start.
+func (h Host) define(ctx context.Context, kind string, objects map[string]string) error {
+	var commands []string
+	for name, xml := range objects {
+		file := h.path(kind + "-" + name + ".xml")
+		if err := os.WriteFile(file, []byte(xml), 0o644); err != nil {
+			return err
+		}
+		commands = append(commands, fmt.Sprintf("%s-define %s; %[1]s-autostart %[3]s; %[1]s-start %[3]s", kind, quote(filepath.Clean(file)), name))
+	}
+	if _, err := h.Virsh(ctx, strings.Join(commands, "; ")); err != nil {
+		return fmt.Errorf("define %ss on %s: %w", kind, h.Name, err)
+	}
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -239,20 +238,4 @@ func (h Host) Run(ctx context.Context, argv ...string) (string, error) {
 	}
 	argv = h.enter(p.pid, argv...)
 	return run(ctx, argv[0], argv[1:]...)
-}
-
-// define gives libvirt objects of a kind ("pool", "net") by their XML, started at every start.
-func (h Host) define(ctx context.Context, kind string, objects map[string]string) error {
-	var commands []string
-	for name, xml := range objects {
-		file := h.path(kind + "-" + name + ".xml")
-		if err := os.WriteFile(file, []byte(xml), 0o644); err != nil {
-			return err
-		}
-		commands = append(commands, fmt.Sprintf("%s-define %s; %[1]s-autostart %[3]s; %[1]s-start %[3]s", kind, quote(filepath.Clean(file)), name))
-	}
-	if _, err := h.Virsh(ctx, strings.Join(commands, "; ")); err != nil {
-		return fmt.Errorf("define %ss on %s: %w", kind, h.Name, err)
-	}
-	return nil
 }

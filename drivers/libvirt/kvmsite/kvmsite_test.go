@@ -142,6 +142,7 @@ func TestSite(t *testing.T) {
 		}
 	}
 	checkWrites(t, ctx, site)
+	checkMove(t, ctx, site, guests[0].host)
 	checkPowerButton(t, ctx, site, guests[0].host, guests[1].host)
 	stage("power button")
 	checkHost(t, ctx, hosts[2])
@@ -179,6 +180,28 @@ func checkWrites(t *testing.T, ctx context.Context, site *kvmsite.Site) {
 		if got, err := n.Get(ctx, "10.20.0.11", "/cgi-bin/data"); err != nil || got != want {
 			t.Errorf("10.20.0.11 in %s holds %q, %v; want %q", n.Name, got, err, want)
 		}
+	}
+}
+
+// checkMove: a NIC that is moved while its guest runs is in the other network, and no more in the first.
+func checkMove(t *testing.T, ctx context.Context, site *kvmsite.Site, h kvmsite.Host) {
+	t.Helper()
+	nic := filepath.Join(site.Dir(), "nic.xml")
+	xml := "<interface type='bridge'><mac address='" + kvmsite.VMMAC("copy") + "'/><source bridge='iso-2'/><model type='virtio'/><rom enabled='no'/></interface>"
+	if err := os.WriteFile(nic, []byte(xml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	virsh(t, ctx, h, "update-device", "copy", nic, "--live")
+	if _, err := site.WaitConsole(ctx, "copy", "NET iso-2", 0); err != nil {
+		t.Fatal(err)
+	}
+	to, _ := site.Network("iso-2")
+	from, _ := site.Network("iso-1")
+	if _, err := to.Get(ctx, "10.20.0.11", "/"); err != nil {
+		t.Error(err)
+	}
+	if got, err := from.Get(ctx, "10.20.0.11", "/"); err == nil {
+		t.Errorf("the guest still answers in iso-1: %s", got)
 	}
 }
 

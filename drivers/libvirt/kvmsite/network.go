@@ -32,6 +32,8 @@ const (
 	beaconAddress  = "10.20.0.1"
 	storageAddress = "10.30.0.1"
 	storageNetwork = "storage"
+	// The web server has one MAC address too: a guest whose NIC is moved finds it at once.
+	beaconMAC = "02:00:0a:14:00:01"
 )
 
 var networks = []Network{
@@ -131,7 +133,7 @@ func (n Network) up(ctx context.Context) error {
 	if n.Name == storageNetwork {
 		address = storageAddress
 	}
-	return ipBatch(ctx, pid, "link set lo up", "link add bridge type bridge", "addr add "+address+"/24 dev bridge", "link set bridge up")
+	return ipBatch(ctx, pid, "link set lo up", "link add bridge address "+beaconMAC+" type bridge", "addr add "+address+"/24 dev bridge", "link set bridge up")
 }
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
