@@ -27,6 +27,10 @@ type rule struct {
 
 var rules = []rule{
 	{From: "drivers$", Std: true, Reason: "a driver's author needs nothing but the contract"},
+	{From: "drivers/restorepoint", Std: true, Only: []string{"drivers"}, Reason: "what drivers share of replicas is pure"},
+	{From: "cmd/hotspare$", Not: []string{"drivers/libvirt"}, Reason: "the main binary is built without cgo"},
+	{From: "cmd/hotspare-driver-libvirt", Not: []string{"drivers/libvirt/kvmsite"}, Reason: "the rig is for tests"},
+	{From: "drivers/libvirt$", Not: []string{"drivers/libvirt/kvmsite"}, Reason: "the rig is for tests"},
 	{From: "scheduler$", Std: true, Only: []string{"drivers"}, Reason: "the nouns have no dependencies"},
 	{From: "scheduler/place", Std: true, Only: []string{"drivers", "scheduler"}, Reason: "decisions are pure: no I/O, no store"},
 	{From: "scheduler/preempt", Std: true, Only: []string{"drivers", "scheduler", "scheduler/place"}, Reason: "decisions are pure: no I/O, no store"},
@@ -45,10 +49,12 @@ var rules = []rule{
 var only = map[string][]string{
 	"go.etcd.io/bbolt":                 {"scheduler/journal"},
 	"github.com/vmware/govmomi":        {"drivers/vsphere", "cmd/hotspare-dev-vcenter", "scripts/demo"},
+	"libvirt.org/go":                   {"drivers/libvirt"},
 	"github.com/hashicorp/go-plugin":   {"drivers/plugin"},
 	"github.com/hashicorp/hcl/v2":      {"scheduler/config"},
 	"github.com/spf13/cobra":           {"cmd/hotspare"},
 	module + "drivers/vsphere/devsite": {"drivers/vsphere", "cmd/hotspare-dev-vcenter", "scripts/demo"},
+	module + "drivers/libvirt/kvmsite": {"drivers/libvirt", "scripts"},
 }
 
 type pkg struct {
