@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/hotspare/hotspare/scheduler"
 )
@@ -41,14 +42,28 @@ func CheckReady(ctx context.Context, check *scheduler.ReadyCheck) error {
 		}
 		return conn.Close()
 	case scheduler.ReadyCommand:
-		if len(check.Command) == 0 {
-			return errors.New("the readiness check has no command")
-		}
-		out, err := exec.CommandContext(ctx, check.Command[0], check.Command[1:]...).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w: %.200s", check.Command[0], err, strings.TrimSpace(string(out)))
-		}
-		return nil
+		return runReady(ctx, check.Command)
 	}
 	return fmt.Errorf("this hotspare does not know the readiness check %q", check.Kind)
+}
+
+// runReady runs a check's command; ready is exit code 0. What it started is not waited for
+// once it was ended.
+func runReady(ctx context.Context, command []string) error {
+	if len(command) == 0 {
+		return errors.New("the readiness check has no command")
+	}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	said := fmt.Sprintf("%.200s", strings.TrimSpace(string(out)))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s gave no answer in time", command[0])
+	case said == "":
+		return fmt.Errorf("%s: %w", command[0], err)
+	}
+	return fmt.Errorf("%s: %w: %s", command[0], err, said)
 }

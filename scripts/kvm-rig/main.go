@@ -1,7 +1,7 @@
 // Kvm-rig brings up a small recovery site of real parts on this machine: libvirt hosts,
 // networks, guests, storage. See the package kvmsite for what it holds.
 //
-//	go run ./scripts/kvm-rig up|down|status [--dir DIR]
+//	go run ./scripts/kvm-rig up|down|status|install [--dir DIR] [--hosts N]
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/hotspare/hotspare/drivers/libvirt/kvmsite"
@@ -39,14 +40,44 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch verb {
 	case "up":
-		_, err := kvmsite.Up(ctx, kvmsite.Options{Dir: *dir, Hosts: *hosts, Log: os.Stdout})
-		return err
+		return up(ctx, *dir, *hosts)
+	case "install":
+		return install(ctx)
 	case "down":
 		return kvmsite.Down(ctx, *dir, os.Stdout)
 	case "status":
 		return status(ctx, *dir)
 	}
-	return fmt.Errorf("%q is nothing it can do: say up, down or status", verb)
+	return fmt.Errorf("%q is nothing it can do: say up, down, status or install", verb)
+}
+
+// up installs what is missing, brings the site up, and writes a configuration for a server.
+func up(ctx context.Context, dir string, hosts int) error {
+	if err := install(ctx); err != nil {
+		return err
+	}
+	site, err := kvmsite.Up(ctx, kvmsite.Options{Dir: dir, Hosts: hosts, Log: os.Stdout})
+	if err != nil {
+		return err
+	}
+	server := filepath.Join(site.Dir(), "hotspare")
+	file := filepath.Join(server, kvmsite.ConfigurationFile)
+	if _, err := os.Stat(file); err != nil {
+		if err := site.WriteConfiguration(server); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("to lend it: bin/hotspare server --config %s\n", file)
+	return nil
+}
+
+func install(ctx context.Context) error {
+	missing := kvmsite.Missing(ctx)
+	if len(missing) == 0 {
+		return nil
+	}
+	fmt.Printf("installing %s; this takes some minutes\n", strings.Join(missing, " "))
+	return kvmsite.Install(ctx)
 }
 
 func status(ctx context.Context, dir string) error {

@@ -16,6 +16,7 @@ cluster "kvm" {
 {{- end}}
     }
     volumes_pool = "volumes"
+    bridges      = ["br-prod", "br-standby", "iso-1", "iso-2", "iso-3", "iso-4"]
   }
   room {
     cpu_ratio     = 4
@@ -27,19 +28,19 @@ cluster "kvm" {
 
 network "prod" {
   cluster    = "kvm"
-  port_group = "br-prod"
+  port_group = "bridge:br-prod"
   role       = "production"
 }
 
 network "standby" {
   cluster    = "kvm"
-  port_group = "br-standby"
+  port_group = "bridge:br-standby"
   role       = "standby"
 }
 
 isolated_networks "iso" {
   cluster     = "kvm"
-  port_groups = ["iso-1", "iso-2", "iso-3", "iso-4"]
+  port_groups = ["bridge:iso-1", "bridge:iso-2", "bridge:iso-3", "bridge:iso-4"]
 }
 
 workspaces {
@@ -77,7 +78,7 @@ protection_group "shop" {
       production = "prod"
     }
     ready "command" {
-      command = ["nsenter", "-t", "{{$.Production}}", "-n", "busybox", "wget", "-q", "-O", "/dev/null", "http://{{.IP}}/"]
+      command = ["nsenter", "-t", "{{$.Production}}", "-n", "timeout", "2", "busybox", "wget", "-q", "-O", "/dev/null", "http://{{.IP}}/"]
       within  = "3m"
     }
   }
@@ -87,6 +88,8 @@ protection_group "shop" {
 template "tiny" {
   cluster   = "kvm"
   source    = "tpl-tiny"
+  cpus      = 1
+  memory    = "96MiB"
   network   = "isolated"
   user_data = "#cloud-config for-ben"
 }
@@ -94,6 +97,8 @@ template "tiny" {
 template "stubborn" {
   cluster = "kvm"
   source  = "tpl-stubborn"
+  cpus    = 1
+  memory  = "96MiB"
   network = "isolated"
 }
 
