@@ -56,15 +56,20 @@ func (s *testSite) rig(d drivers.Driver) drivertest.Rig {
 		Drift: func(_ *testing.T, p drivers.Property) func() { return s.meddle(p) },
 		ExpireSession: func(t *testing.T) {
 			for _, h := range s.Hosts()[1:] {
-				if err := h.Kill9(s.ctx()); err != nil {
-					t.Fatal(err)
-				}
-				if err := h.Restart(s.ctx()); err != nil {
-					t.Fatal(err)
-				}
+				s.restart(t, h)
 			}
 		},
 	}
+}
+
+// restart kills a host's libvirtd and starts it again: for a moment a child of the old one
+// may still hold its pidfile.
+func (s *testSite) restart(t *testing.T, h kvmsite.Host) {
+	t.Helper()
+	if err := h.Kill9(s.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	s.until(20*time.Second, "libvirtd of "+h.Name+" starts again", func() bool { return h.Restart(s.ctx()) == nil })
 }
 
 // plain defines a VM that can run on its disk.

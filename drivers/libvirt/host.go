@@ -43,7 +43,8 @@ type host struct {
 	failed time.Time // since when it does not answer; zero while it does
 	gone   bool
 	cause  error
-	seen   *listing // as it was listed last; nil: never
+	seen   *listing  // as it was listed last; nil: never
+	last   *hostRead // as an inventory read it last; nil: never
 }
 
 func newHost(name, uri string, limit time.Duration) *host {

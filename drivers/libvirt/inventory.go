@@ -13,7 +13,7 @@ import (
 )
 
 // Inventory reads all hosts at once. A host that does not answer for some seconds is listed
-// as not connected, with its VMs as they were last seen: it must not stop a reclaim on the
+// as not connected, and otherwise, with its VMs, as it was last seen: it must not stop a reclaim on the
 // others. Where no host answers, it is an error.
 func (d *driver) Inventory(ctx context.Context, request drivers.InventoryRequest, item func(drivers.Item) error) error {
 	cl, err := d.ready("read the inventory")
@@ -81,12 +81,20 @@ func (cl *cluster) readHost(ctx context.Context, h *host) (*hostRead, error) {
 	r := &hostRead{host: h}
 	err := cl.readAll(ctx, r)
 	var gone *goneError
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if errors.As(err, &gone) {
-		return &hostRead{host: h, silent: err, listing: h.lastSeen()}, nil
+		r = &hostRead{host: h}
+		if h.last != nil {
+			*r = *h.last
+		}
+		r.silent, r.listing = err, h.seen
+		return r, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", h.name, err)
 	}
+	h.last = r
 	return r, nil
 }
 
