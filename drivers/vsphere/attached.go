@@ -1,9 +1,9 @@
 package vsphere
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -16,6 +16,50 @@ type attachment struct {
 	on     bool // or suspended: its disks are in use
 	own    bool // it has the disk itself, not only a child of it
 	shared bool // for several writers at once
+}
+
+// mayRun refuses to run a VM on a disk that another one writes to, or that another one's
+// disk hangs on, or whose parent another one writes to: a disk would be destroyed. vCenter
+// refuses the first only, by its locks.
+func (cl *client) mayRun(ctx context.Context, vm *mo.VirtualMachine) error {
+	var disks []*fileBacking
+	var files []string
+	for _, device := range devices(vm) {
+		if disk, ok := device.(*types.VirtualDisk); ok {
+			if b := readBacking(disk.Backing); b != nil {
+				disks = append(disks, b)
+				files = append(files, b.chain()...)
+			}
+		}
+	}
+	machines, err := cl.near(ctx, files)
+	if err != nil {
+		return err
+	}
+	for _, b := range disks {
+		for i, file := range b.chain() {
+			for _, user := range usersOf(machines, file) {
+				if err := mayShare(vm, b, file, i > 0, user); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// mayShare refuses to run a VM beside another user of one of its files.
+func mayShare(vm *mo.VirtualMachine, b *fileBacking, file string, parent bool, user attachment) error {
+	switch {
+	case user.ref == vm.Self, parent && !user.own, !parent && user.own && user.shared && b.multiWriter():
+		return nil
+	case !user.own:
+		return refuse("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, file)
+	case user.on:
+		return refuse("power on", vm.Name, "power that VM off first, or give one of them another disk",
+			"its disk %s is attached to VM %s too, which is on", file, user.name)
+	}
+	return nil
 }
 
 // attachedTo lists the VMs that use an endpoint, whether on or off.
@@ -43,11 +87,11 @@ func (cl *client) near(ctx context.Context, endpoints []string) ([]mo.VirtualMac
 	var all []mo.VirtualMachine
 	seen := map[types.ManagedObjectReference]bool{}
 	for _, store := range stores {
-		machines, err := cl.attached.read(ctx, cl, store)
-		if err != nil {
+		on, _, err := cl.attached.read(ctx, store)
+		if err := cmp.Or(err, on.err); err != nil {
 			return nil, err
 		}
-		for _, vm := range machines {
+		for _, vm := range on.machines {
 			if !seen[vm.Self] {
 				seen[vm.Self] = true
 				all = append(all, vm)
@@ -78,54 +122,20 @@ func usersOf(machines []mo.VirtualMachine, endpoint string) []attachment {
 	return found
 }
 
-// attachedReads are the bulk reads of all VMs of a datastore. Many changes at once share
-// one read, but only one that began after they asked: what it says may not be older.
-type attachedReads struct {
-	mu    sync.Mutex
-	next  map[string]*attachedRead // not begun yet, by datastore
-	going map[string]chan struct{} // closed at the end of the read that goes on
-}
-
+// attachedRead is what a bulk read of all VMs of a datastore gave. Many changes at once
+// share one.
 type attachedRead struct {
-	done     chan struct{}
 	machines []mo.VirtualMachine
 	err      error
 }
 
-func (a *attachedReads) read(ctx context.Context, cl *client, datastore string) ([]mo.VirtualMachine, error) {
-	a.mu.Lock()
-	if a.next == nil {
-		a.next, a.going = map[string]*attachedRead{}, map[string]chan struct{}{}
+func (cl *client) readAttached(ctx context.Context, datastores []string) (map[string]attachedRead, error) {
+	found := map[string]attachedRead{}
+	for _, datastore := range datastores {
+		machines, err := cl.machinesOn(ctx, datastore)
+		found[datastore] = attachedRead{machines, err}
 	}
-	r := a.next[datastore]
-	if r == nil {
-		r = &attachedRead{done: make(chan struct{})}
-		a.next[datastore] = r
-		go a.run(cl, datastore, r, a.going[datastore])
-	}
-	a.mu.Unlock()
-	select {
-	case <-r.done:
-		return r.machines, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// run reads once the read before has ended.
-func (a *attachedReads) run(cl *client, datastore string, r *attachedRead, before chan struct{}) {
-	if before != nil {
-		<-before
-	}
-	a.mu.Lock()
-	delete(a.next, datastore)
-	a.going[datastore] = r.done
-	a.mu.Unlock()
-	// The read is for many callers: the end of one of them must not end it.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*callLimit)
-	defer cancel()
-	r.machines, r.err = cl.machinesOn(ctx, datastore)
-	close(r.done)
+	return found, nil
 }
 
 func (cl *client) machinesOn(ctx context.Context, datastore string) ([]mo.VirtualMachine, error) {

@@ -1,164 +1,50 @@
 package vsphere
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"crypto/tls"
-	"encoding/json"
+	"bytes"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/url"
 	"os"
-	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/vmware/govmomi/object"
-	sessions "github.com/vmware/govmomi/session"
-	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/view"
-	"github.com/vmware/govmomi/vim25"
-	"github.com/vmware/govmomi/vim25/mo"
-	"github.com/vmware/govmomi/vim25/soap"
-
 	"github.com/hotspare/hotspare/drivers"
-	"github.com/hotspare/hotspare/drivers/drivertest"
-	"github.com/hotspare/hotspare/drivers/plugin"
 )
 
-// benchVMs is how many VMs the benchmark's vCenter has.
-const benchVMs = 500
+// spent is what all the power-offs of one kind took, and the CPU time of each process.
+type spent struct {
+	took time.Duration
+	cpu  map[string]time.Duration
+}
 
-// benchSimulator, where it is set, makes this test binary the benchmark's vCenter: govmomi's
-// simulator without delays, in a process of its own, until its standard input ends.
-const benchSimulator = "HOTSPARE_BENCH_SIMULATOR"
-
-func init() {
-	if os.Getenv(benchSimulator) != "" {
-		if err := simulate(); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
+func (s *benchSite) cpu() map[string]time.Duration {
+	s.Helper()
+	used := map[string]time.Duration{}
+	for name, pid := range s.processes {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			s.Fatal(err)
 		}
-		os.Exit(0)
+		// After the name in brackets; user and system time in hundredths of a second.
+		words := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		for _, word := range words[11:13] {
+			n, err := strconv.Atoi(word)
+			if err != nil {
+				s.Fatal(err)
+			}
+			used[name] += time.Duration(n) * 10 * time.Millisecond
+		}
 	}
+	return used
 }
 
-func simulate() error {
-	model := simulator.VPX()
-	model.ClusterHost, model.Host, model.Machine, model.Autostart = 16, 0, benchVMs, false
-	if err := model.Create(); err != nil {
-		return err
-	}
-	defer model.Remove()
-	model.Service.TLS = new(tls.Config)
-	server := model.Service.NewServer()
-	fmt.Printf("ready %s %X\n", server.URL, sha256.Sum256(server.Certificate().Raw))
-	_, err := io.Copy(io.Discard, os.Stdin)
-	return err
-}
-
-// benchSite is that vCenter as the benchmark sees it: through the driver in its process,
-// and by plain govmomi.
-type benchSite struct {
-	*testing.B
-	driver *plugin.Supervisor
-	vms    []*object.VirtualMachine
-	ids    []string // instance UUIDs
-}
-
-func newBenchSite(b *testing.B) *benchSite {
-	b.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), benchSimulator+"=1")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	words := strings.Fields(line)
-	if err != nil || len(words) != 3 {
-		b.Fatalf("the simulator says %q, %v", line, err)
-	}
-	s := &benchSite{B: b}
-	s.connect(words[1])
-	s.supervise(words[1], words[2])
-	return s
-}
-
-func (s *benchSite) connect(address string) {
+// each does something with every VM, so many at once, and tells what all took.
+func (s *benchSite) each(parallel int, do func(i int) error) spent {
 	s.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		s.Fatal(err)
-	}
-	account := u.User
-	u.User = nil
-	client := soap.NewClient(u, true)
-	client.DefaultTransport().MaxIdleConnsPerHost = connections
-	plain, err := vim25.NewClient(s.Context(), client)
-	if err != nil {
-		s.Fatal(err)
-	}
-	if err := sessions.NewManager(plain).Login(s.Context(), account); err != nil {
-		s.Fatal(err)
-	}
-	all, err := view.NewManager(plain).CreateContainerView(s.Context(), plain.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
-	if err != nil {
-		s.Fatal(err)
-	}
-	var machines []mo.VirtualMachine
-	if err := all.Retrieve(s.Context(), []string{"VirtualMachine"}, []string{"config.instanceUuid"}, &machines); err != nil {
-		s.Fatal(err)
-	}
-	for _, vm := range machines {
-		s.vms = append(s.vms, object.NewVirtualMachine(plain, vm.Self))
-		s.ids = append(s.ids, vm.Config.InstanceUuid)
-	}
-	if len(s.vms) != benchVMs {
-		s.Fatalf("the simulator has %d VMs", len(s.vms))
-	}
-}
-
-func (s *benchSite) supervise(address, thumbprint string) {
-	s.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		s.Fatal(err)
-	}
-	password, _ := u.User.Password()
-	body, err := json.Marshal(map[string]string{
-		"url": "https://" + u.Host + u.Path, "username": u.User.Username(), "password_file": password, "thumbprint": thumbprint,
-		"datacenter": "DC0", "compute": "DC0_C0", "volumes_datastore": "LocalDS_0",
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
-	binary := drivertest.Build(s.B, "github.com/hotspare/hotspare/cmd/hotspare-driver-vsphere")
-	s.driver, err = plugin.Supervise(s.Context(), plugin.Config{Binary: binary, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(s.driver.Close)
-	if err := s.driver.Configure(s.Context(), drivers.Configuration{Site: siteName, Cluster: clusterName, Body: body}); err != nil {
-		s.Fatal(err)
-	}
-}
-
-// each does something with every VM, so many at once, and tells how long all took.
-func (s *benchSite) each(parallel int, do func(i int) error) time.Duration {
-	s.Helper()
+	before := s.cpu()
 	var workers sync.WaitGroup
 	next := make(chan int)
 	began := time.Now()
@@ -176,11 +62,14 @@ func (s *benchSite) each(parallel int, do func(i int) error) time.Duration {
 	}
 	close(next)
 	workers.Wait()
-	took := time.Since(began)
+	total := spent{took: time.Since(began), cpu: s.cpu()}
+	for name, used := range before {
+		total.cpu[name] -= used
+	}
 	if s.Failed() {
 		s.FailNow()
 	}
-	return took
+	return total
 }
 
 func (s *benchSite) on() {
@@ -196,7 +85,7 @@ func (s *benchSite) on() {
 
 // plain powers all off as one does by hand: each goroutine submits the task and waits for
 // it.
-func (s *benchSite) plain(parallel int) time.Duration {
+func (s *benchSite) plain(parallel int) spent {
 	s.Helper()
 	s.on()
 	return s.each(parallel, func(i int) error {
@@ -209,7 +98,7 @@ func (s *benchSite) plain(parallel int) time.Duration {
 }
 
 // ours powers all off through the supervised driver process.
-func (s *benchSite) ours(parallel int) time.Duration {
+func (s *benchSite) ours(parallel int) spent {
 	s.Helper()
 	s.on()
 	return s.each(parallel, func(i int) error {
@@ -245,8 +134,8 @@ func BenchmarkTargetPowerOff500(b *testing.B) {
 	}
 	s.ours(limit) // both ways are warm
 	s.plain(8)
-	var ours []time.Duration
-	plain := map[int][]time.Duration{}
+	var ours []spent
+	plain := map[int][]spent{}
 	widths := []int{1, 8, 16, 32, 64}
 	for range pairs {
 		ours = append(ours, s.ours(limit))
@@ -254,19 +143,40 @@ func BenchmarkTargetPowerOff500(b *testing.B) {
 			plain[width] = append(plain[width], s.plain(width))
 		}
 	}
-	best := slices.MinFunc(widths, func(a, b int) int { return int(middle(plain[a]) - middle(plain[b])) })
+	best := slices.MinFunc(widths, func(a, b int) int { return int(middle(times(plain[a])) - middle(times(plain[b]))) })
 	var ratios []float64
 	for i := range pairs {
-		ratios = append(ratios, float64(ours[i])/float64(plain[best][i]))
+		ratios = append(ratios, float64(ours[i].took)/float64(plain[best][i].took))
 	}
 	for _, width := range widths {
-		b.Logf("plain, %2d at once: %s, median of %v", width, middle(plain[width]), plain[width])
+		b.Logf("plain, %2d at once: %v, CPU %v", width, times(plain[width]), s.middleCPU(plain[width]))
 	}
-	b.Logf("ours,  %2d at once: %s, median of %v; ratios to plain with %d: %.2f", limit, middle(ours), ours, best, ratios)
+	b.Logf("ours,  %2d at once: %v, CPU %v; ratios to plain with %d: %.2f", limit, times(ours), s.middleCPU(ours), best, ratios)
 	b.ReportMetric(middle(ratios), "×plain(target≤1.3)")
-	b.ReportMetric(middle(ours).Seconds(), "s/ours")
-	b.ReportMetric(middle(plain[best]).Seconds(), "s/plain")
+	b.ReportMetric(middle(times(ours)).Seconds(), "s/ours")
+	b.ReportMetric(middle(times(plain[best])).Seconds(), "s/plain")
 	b.ReportMetric(float64(best), "plain-at-once")
+}
+
+func times(all []spent) []time.Duration {
+	var took []time.Duration
+	for _, one := range all {
+		took = append(took, one.took.Round(time.Millisecond))
+	}
+	return took
+}
+
+// middleCPU is the median of each process's CPU time.
+func (s *benchSite) middleCPU(all []spent) map[string]time.Duration {
+	median := map[string]time.Duration{}
+	for name := range s.processes {
+		var used []time.Duration
+		for _, one := range all {
+			used = append(used, one.cpu[name])
+		}
+		median[name] = middle(used)
+	}
+	return median
 }
 
 // middle is the median.

@@ -19,7 +19,8 @@ type client struct {
 	places   places
 	births   births
 	targets  locks
-	attached attachedReads
+	reads    *reads
+	attached batches[string, attachedRead]
 	end      context.CancelFunc
 }
 
@@ -32,7 +33,9 @@ func open(ctx context.Context, s settings, observe func(soap.HasFault)) (*client
 		return nil, err
 	}
 	life, end := context.WithCancel(context.Background())
-	cl := &client{settings: s, session: se, vim: se.client, watcher: newWatcher(life, se), end: end}
+	shared := &reads{vim: se.client}
+	cl := &client{settings: s, session: se, vim: se.client, reads: shared, watcher: newWatcher(life, se, shared), end: end}
+	cl.attached.call, cl.attached.limit, cl.attached.patience = cl.readAttached, 2*callLimit, 2*callLimit
 	if err := cl.findPlaces(ctx); err != nil {
 		cl.close()
 		return nil, err

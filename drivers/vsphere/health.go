@@ -13,6 +13,9 @@ import (
 // healthEvery is how often health is reported where the configuration does not say.
 const healthEvery = 10 * time.Second
 
+// healthLimit is how long a vCenter may take to answer before it counts as silent.
+const healthLimit = 5 * time.Second
+
 // Health reads the cluster's hosts, which needs a session that is alive, and tells how
 // that went.
 func (d *driver) Health(ctx context.Context, report func(drivers.Health) error) error {
@@ -50,6 +53,12 @@ func (d *driver) Health(ctx context.Context, report func(drivers.Health) error) 
 
 // healthy makes a real read: that vCenter answers is not enough.
 func (cl *client) healthy(ctx context.Context) error {
+	bounded, cancel := limited(ctx, healthLimit)
+	defer cancel()
+	return honest(ctx, bounded, cl.readHosts(bounded))
+}
+
+func (cl *client) readHosts(ctx context.Context) error {
 	if err := cl.session.verify(ctx); err != nil {
 		return err
 	}

@@ -18,22 +18,23 @@ import (
 func (cl *client) machine(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
 	vm, err := cl.seek(ctx, uuid, paths...)
 	if err == nil && vm == nil {
-		err = notFound("find VM", uuid, "check that the VM was not removed", "vCenter has no VM with this instance UUID")
+		err = noMachine(uuid)
 	}
 	return vm, err
+}
+
+func noMachine(uuid string) error {
+	return notFound("find VM", uuid, "check that the VM was not removed", "vCenter has no VM with this instance UUID")
 }
 
 // seek is machine, but gives nil for a VM that does not exist. It refuses one that is not
 // the cluster's, and one of several with the same instance UUID.
 func (cl *client) seek(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
-	refs, err := cl.findVMs(ctx, uuid)
-	if err != nil || len(refs) == 0 {
+	ref, err := cl.locate(ctx, uuid)
+	if err != nil || ref == nil {
 		return nil, err
 	}
-	if len(refs) > 1 {
-		return nil, cl.ambiguous(ctx, uuid, refs)
-	}
-	vm, err := cl.machineAt(ctx, refs[0], append(slices.Clone(paths), "runtime.host")...)
+	vm, err := cl.machineAt(ctx, *ref, append(slices.Clone(paths), "runtime.host")...)
 	if isGone(err) {
 		return nil, nil
 	}
@@ -41,6 +42,18 @@ func (cl *client) seek(ctx context.Context, uuid string, paths ...string) (*mo.V
 		return nil, err
 	}
 	return vm, cl.belongs(ctx, vm)
+}
+
+// locate finds the one VM with an instance UUID, or nil.
+func (cl *client) locate(ctx context.Context, uuid string) (*types.ManagedObjectReference, error) {
+	refs, err := cl.findVMs(ctx, uuid)
+	switch {
+	case err != nil || len(refs) == 0:
+		return nil, err
+	case len(refs) > 1:
+		return nil, cl.ambiguous(ctx, uuid, refs)
+	}
+	return &refs[0], nil
 }
 
 // ambiguous names the VMs that have one instance UUID.
@@ -98,23 +111,52 @@ func (cl *client) noteHosts(refs []types.ManagedObjectReference) {
 	}
 }
 
+// machineAt reads properties of a VM.
 func (cl *client) machineAt(ctx context.Context, ref types.ManagedObjectReference, paths ...string) (*mo.VirtualMachine, error) {
+	content, err := cl.reads.object(ctx, ref, append([]string{"name"}, paths...))
+	if err != nil {
+		return &mo.VirtualMachine{}, err
+	}
+	return machineOf(content)
+}
+
+func machineOf(content types.ObjectContent) (*mo.VirtualMachine, error) {
 	var vm mo.VirtualMachine
-	err := retrieveOne(ctx, cl.vim, ref, append([]string{"name"}, paths...), &vm)
+	err := mo.LoadObjectContent([]types.ObjectContent{content}, &vm)
 	vm.Name = plainName(vm.Name)
 	return &vm, err
 }
 
 // settled reads properties of a VM after what an earlier call left running on it ended.
 func (cl *client) settled(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
-	vm, err := cl.machine(ctx, uuid)
+	ref, err := cl.locate(ctx, uuid)
 	if err != nil {
 		return nil, err
 	}
-	if err := cl.settleEntity(ctx, vm.Self); err != nil {
+	if ref == nil {
+		return nil, noMachine(uuid)
+	}
+	content, running, err := cl.reads.withTasks(ctx, *ref, []string{"name", "runtime.host"})
+	if isGone(err) {
+		return nil, noMachine(uuid)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return cl.machineAt(ctx, vm.Self, paths...)
+	vm, err := machineOf(content)
+	if err != nil {
+		return nil, err
+	}
+	if err := cl.belongs(ctx, vm); err != nil {
+		return nil, err
+	}
+	if len(running) > 0 {
+		if err := cl.settleEntity(ctx, *ref); err != nil {
+			return nil, err
+		}
+	}
+	// Only now: a task that had just ended may have changed what was read with it.
+	return cl.machineAt(ctx, *ref, paths...)
 }
 
 // reconfigure changes a VM's configuration in one call.

@@ -76,7 +76,7 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 	}
 	// What the task said is not proof; what the VM says is.
 	if powerText(vm.Runtime.PowerState) != c.Goal.Text {
-		if vm, err = p.machineAt(ctx, vm.Self, "runtime.powerState"); err != nil {
+		if vm, err = p.machineAt(ctx, vm.Self, powerPaths...); err != nil {
 			return drivers.Value{}, err
 		}
 	}
@@ -99,50 +99,6 @@ func (p powerOf) on(ctx context.Context, vm *mo.VirtualMachine, progress func(dr
 		return err
 	}
 	return p.powered(ctx, vm, response.Returnval, progress, "powering on")
-}
-
-// mayRun refuses to run a VM on a disk that another one writes to, or that another one's
-// disk hangs on, or whose parent another one writes to: a disk would be destroyed. vCenter
-// refuses the first only, by its locks.
-func (p powerOf) mayRun(ctx context.Context, vm *mo.VirtualMachine) error {
-	var disks []*fileBacking
-	var files []string
-	for _, device := range devices(vm) {
-		if disk, ok := device.(*types.VirtualDisk); ok {
-			if b := readBacking(disk.Backing); b != nil {
-				disks = append(disks, b)
-				files = append(files, b.chain()...)
-			}
-		}
-	}
-	machines, err := p.near(ctx, files)
-	if err != nil {
-		return err
-	}
-	for _, b := range disks {
-		for i, file := range b.chain() {
-			for _, user := range usersOf(machines, file) {
-				if err := mayShare(vm, b, file, i > 0, user); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// mayShare refuses to run a VM beside another user of one of its files.
-func mayShare(vm *mo.VirtualMachine, b *fileBacking, file string, parent bool, user attachment) error {
-	switch {
-	case user.ref == vm.Self, parent && !user.own, !parent && user.own && user.shared && b.multiWriter():
-		return nil
-	case !user.own:
-		return refuse("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, file)
-	case user.on:
-		return refuse("power on", vm.Name, "power that VM off first, or give one of them another disk",
-			"its disk %s is attached to VM %s too, which is on", file, user.name)
-	}
-	return nil
 }
 
 // suspend keeps the memory of a VM that we made. A standby VM is never suspended: its
@@ -242,7 +198,7 @@ func (p powerOf) waitOff(ctx context.Context, vm *mo.VirtualMachine, limit time.
 // powered waits for a power task, unless the VM asks a question, which blocks the task
 // until somebody answers.
 func (p powerOf) powered(ctx context.Context, vm *mo.VirtualMachine, task types.ManagedObjectReference, progress func(drivers.Progress), message string) error {
-	now, err := p.machineAt(ctx, vm.Self, "runtime.powerState")
+	now, err := p.machineAt(ctx, vm.Self, powerPaths...)
 	if err == nil && now.Runtime.PowerState != vm.Runtime.PowerState {
 		vm.Runtime.PowerState = now.Runtime.PowerState
 		return nil // the VM is there already, and whoever changes it next waits for the task

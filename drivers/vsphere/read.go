@@ -43,13 +43,22 @@ func retrieveMany(ctx context.Context, c *vim25.Client, refs []types.ManagedObje
 }
 
 // retrieveBelow reads properties of every object of one type below a container into dst:
-// a slice of managed objects, or of types.ObjectContent.
+// a slice of managed objects, or of types.ObjectContent. The view that it needs goes with a
+// session that expires, and is then made anew.
 func retrieveBelow(ctx context.Context, c *vim25.Client, container types.ManagedObjectReference, kind string, paths []string, dst any) error {
-	v, err := view.NewManager(c).CreateContainerView(ctx, container, []string{kind}, true)
-	if err != nil {
+	for attempt := 0; ; attempt++ {
+		v, err := view.NewManager(c).CreateContainerView(ctx, container, []string{kind}, true)
+		if err != nil {
+			return err
+		}
+		err = v.Retrieve(ctx, []string{kind}, paths, dst)
+		if gone, ok := vimFault(err).(*types.ManagedObjectNotFound); ok && gone.Obj == v.Reference() && attempt == 0 {
+			continue
+		}
+		// The view lives in the session; without this they would add up.
+		if after := v.Destroy(context.WithoutCancel(ctx)); !isGone(after) {
+			err = errors.Join(err, after)
+		}
 		return err
 	}
-	err = v.Retrieve(ctx, []string{kind}, paths, dst)
-	// The view lives in the session; without this they would add up.
-	return errors.Join(err, v.Destroy(context.WithoutCancel(ctx)))
 }

@@ -12,7 +12,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi/vim25"
@@ -41,8 +41,8 @@ type session struct {
 	observe func(request soap.HasFault)
 	client  *vim25.Client
 
-	mu    sync.Mutex // held while logging in
-	epoch int        // how often it has logged in
+	logging chan struct{} // full while somebody logs in
+	epoch   atomic.Int64  // how often it has logged in
 }
 
 // newSession connects and logs in.
@@ -60,8 +60,8 @@ func newSession(ctx context.Context, s settings, observe func(soap.HasFault)) (*
 	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: dialLimit}, Config: tlsConfig}
 	transport.DialTLSContext = dialer.DialContext
 
-	se := &session{settings: s, soap: client, observe: observe}
-	bounded, cancel := context.WithTimeout(ctx, callLimit)
+	se := &session{settings: s, soap: client, observe: observe, logging: make(chan struct{}, 1)}
+	bounded, cancel := limited(ctx, callLimit)
 	defer cancel()
 	if se.client, err = vim25.NewClient(bounded, client); err != nil {
 		return nil, honest(ctx, bounded, err)
@@ -142,13 +142,18 @@ func (s *session) call(ctx context.Context, request, response soap.HasFault) err
 	if s.observe != nil {
 		s.observe(request)
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, callLimit, errNoAnswer)
+	bounded, cancel := limited(ctx, callLimit)
 	defer cancel()
 	err := s.soap.RoundTrip(bounded, request, response)
 	return honest(ctx, bounded, err)
 }
 
-var errNoAnswer = fmt.Errorf("no answer within %s", callLimit)
+var errNoAnswer = errors.New("no answer")
+
+// limited bounds ctx; the cause of its end is then that there was no answer.
+func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within %s", errNoAnswer, limit))
+}
 
 // honest gives the caller's own end as such, and the end of our limit as no answer.
 func honest(ctx, bounded context.Context, err error) error {
@@ -158,7 +163,7 @@ func honest(ctx, bounded context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case bounded.Err() != nil:
-		return errNoAnswer
+		return context.Cause(bounded)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// The network's own limit, which the standard library calls by the same name.
 		return errors.New(err.Error())
@@ -167,17 +172,17 @@ func honest(ctx, bounded context.Context, err error) error {
 	}
 }
 
-func (s *session) loggedIn() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.epoch
-}
+func (s *session) loggedIn() int64 { return s.epoch.Load() }
 
 // login logs in unless somebody else has done so since that epoch.
-func (s *session) login(ctx context.Context, epoch int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch != epoch {
+func (s *session) login(ctx context.Context, epoch int64) error {
+	select {
+	case s.logging <- struct{}{}:
+		defer func() { <-s.logging }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.loggedIn() != epoch {
 		return nil
 	}
 	request := &methods.LoginBody{Req: &types.Login{
@@ -189,10 +194,10 @@ func (s *session) login(ctx context.Context, epoch int) error {
 	if err := s.call(ctx, request, &methods.LoginBody{}); err != nil {
 		return &loginError{cause: err}
 	}
-	if s.epoch > 0 {
+	if epoch > 0 {
 		slog.Warn("the session at vCenter had expired; logged in again", "vcenter", s.settings.url.Host)
 	}
-	s.epoch++
+	s.epoch.Add(1)
 	return nil
 }
 
@@ -230,7 +235,7 @@ func (s *session) do(ctx context.Context, make func(ctx context.Context) (*http.
 		epoch := s.loggedIn()
 		expired := false
 		err := func() error {
-			bounded, cancel := context.WithTimeout(ctx, callLimit)
+			bounded, cancel := limited(ctx, callLimit)
 			defer cancel()
 			request, err := make(bounded)
 			if err != nil {

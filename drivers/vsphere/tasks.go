@@ -73,20 +73,31 @@ func (cl *client) runningAt(ctx context.Context, at types.ManagedObjectReference
 	response, err := property.DefaultCollector(cl.vim).RetrieveProperties(ctx, types.RetrieveProperties{
 		SpecSet: []types.PropertyFilterSpec{{
 			ObjectSet: []types.ObjectSpec{{
-				Obj:  at,
-				Skip: types.NewBool(true),
-				SelectSet: []types.BaseSelectionSpec{&types.TraversalSpec{
-					Type: at.Type, Path: "recentTask",
-				}},
+				Obj: at, Skip: types.NewBool(true), SelectSet: []types.BaseSelectionSpec{recentTasksOf(at.Type)},
 			}},
-			PropSet: []types.PropertySpec{{Type: "Task", PathSet: []string{"info.state", "info.entity", "info.name"}}},
+			PropSet: []types.PropertySpec{taskProperties},
 		}},
 	})
 	if err != nil {
 		return nil, err
 	}
+	return runningOf(response.Returnval), nil
+}
+
+var taskProperties = types.PropertySpec{Type: "Task", PathSet: []string{"info.state", "info.entity", "info.name"}}
+
+// recentTasksOf leads from an object of that type to its recent tasks.
+func recentTasksOf(kind string) *types.TraversalSpec {
+	return &types.TraversalSpec{Type: kind, Path: "recentTask"}
+}
+
+// runningOf picks the tasks that have not ended.
+func runningOf(contents []types.ObjectContent) []runningTask {
 	var running []runningTask
-	for _, content := range response.Returnval {
+	for _, content := range contents {
+		if content.Obj.Type != "Task" {
+			continue
+		}
 		t := runningTask{ref: content.Obj}
 		ended := true
 		for _, p := range content.PropSet {
@@ -103,7 +114,7 @@ func (cl *client) runningAt(ctx context.Context, at types.ManagedObjectReference
 			running = append(running, t)
 		}
 	}
-	return running, nil
+	return running
 }
 
 // settle waits until no task runs that is ours to wait for: what an earlier call left

@@ -40,6 +40,7 @@ const (
 // simulator.)
 type watcher struct {
 	session *session
+	reads   *reads
 	ctx     context.Context // ends with the driver's session
 
 	mu        sync.Mutex
@@ -59,8 +60,8 @@ type watch struct {
 	changed chan struct{} // closed at each change
 }
 
-func newWatcher(ctx context.Context, s *session) *watcher {
-	return &watcher{session: s, ctx: ctx, watches: map[types.ManagedObjectReference]*watch{}}
+func newWatcher(ctx context.Context, s *session, r *reads) *watcher {
+	return &watcher{session: s, reads: r, ctx: ctx, watches: map[types.ManagedObjectReference]*watch{}}
 }
 
 // until waits until done says so of the object's state, which it may not keep. Much is over
@@ -224,18 +225,16 @@ func (w *watcher) reread(ctx context.Context, ref types.ManagedObjectReference) 
 // read gives every watched property of an object, nil where it is unset.
 func (w *watcher) read(ctx context.Context, ref types.ManagedObjectReference) (map[string]any, error) {
 	paths := watched[ref.Type]
-	var content []types.ObjectContent
-	if err := property.DefaultCollector(w.session.client).Retrieve(ctx, []types.ManagedObjectReference{ref}, paths, &content); err != nil {
+	content, err := w.reads.object(ctx, ref, paths)
+	if err != nil {
 		return nil, err
 	}
 	values := map[string]any{}
 	for _, path := range paths {
 		values[path] = nil
 	}
-	for _, c := range content {
-		for _, p := range c.PropSet {
-			values[p.Name] = p.Val
-		}
+	for _, p := range content.PropSet {
+		values[p.Name] = p.Val
 	}
 	return values, nil
 }
