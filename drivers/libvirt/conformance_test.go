@@ -162,6 +162,8 @@ func TestConformanceAsPlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	rig := s.rig(supervisor)
+	// Connections and guests are the same as in process; what is new here are the kills.
+	rig.ExpireSession, rig.IgnoreShutdown, rig.Booted, rig.Grace = nil, nil, nil, 0
 	rig.Kill = func(t *testing.T) {
 		pid := supervisor.Status().PID
 		for ; pid == 0; pid = supervisor.Status().PID {

@@ -65,7 +65,7 @@ func sourceOf(endpoint string, old *node) (kind, source string, err error) {
 	}
 	pool, volume, found := strings.Cut(endpoint, "/")
 	if !found || pool == "" || volume == "" || strings.Contains(volume, "/") {
-		return "", "", fmt.Errorf("%q is no endpoint: give a path, POOL/VOLUME, nbd://, iscsi:// or rbd:", endpoint)
+		return "", "", fmt.Errorf("%q is no endpoint such as a path, POOL/VOLUME, nbd://HOST/EXPORT or rbd:POOL/IMAGE", endpoint)
 	}
 	return "volume", element("source", map[string]string{"pool": pool, "volume": volume}), nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -15,12 +16,20 @@ import (
 // guest will write is not known, and a full pool pauses every guest on it.
 const leastFree = 256 << 20
 
+// scratchPrefix begins the name of a file that is not whole yet. It is always the same for
+// the same file, so that one that a killed process left is found and deleted.
+const scratchPrefix = ".tmp-"
+
+func scratchOf(path string) string {
+	return filepath.Join(filepath.Dir(path), scratchPrefix+filepath.Base(path))
+}
+
 // writeFile makes a file's content so, whole or not at all, and lasting.
 func writeFile(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	f, err := os.Create(scratchOf(path))
 	if err != nil {
 		return err
 	}
@@ -51,13 +60,15 @@ func readFile(path string) ([]byte, error) {
 	return content, err
 }
 
-// deleteFile deletes a file, if it is there.
+// deleteFile deletes a file, and what is left of its making, if they are there.
 func deleteFile(path string) error {
-	err := os.Remove(path)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
+	var failed []error
+	for _, p := range []string{path, scratchOf(path)} {
+		if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			failed = append(failed, err)
+		}
 	}
-	return err
+	return errors.Join(failed...)
 }
 
 func exists(path string) (bool, error) {
@@ -90,14 +101,13 @@ func makeOverlay(ctx context.Context, path, backing, format string) error {
 	if err := room(folder); err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp(folder, ".tmp-")
-	if err != nil {
+	made := scratchOf(path)
+	if err := os.RemoveAll(made); err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
-	made := filepath.Join(scratch, "disk")
-	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b", backing, made).CombinedOutput()
-	switch text := strings.TrimSpace(string(out)); {
+	defer os.Remove(made)
+	text, err := qemuImg(ctx, "create", "-q", "-f", "qcow2", "-F", format, "-b", backing, made)
+	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
@@ -114,4 +124,14 @@ func makeOverlay(ctx context.Context, path, backing, format string) error {
 		return err
 	}
 	return syncFolder(folder)
+}
+
+// qemuImg runs qemu-img, which dies with this process: nobody else writes to what it makes.
+func qemuImg(ctx context.Context, args ...string) (complaint string, err error) {
+	runtime.LockOSThread() // the child is told of the death of its thread
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, "qemu-img", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
 }

@@ -20,17 +20,16 @@ const bridgePrefix = "bridge:"
 // libvirt network, its type and device.
 func networkOf(nic *node) string {
 	source := nic.kid("source")
-	switch kind := nic.attr("type"); kind {
-	case "bridge":
+	network, group, kind := source.attr("network"), source.attr("portgroup"), nic.attr("type")
+	switch {
+	case network != "" && group != "":
+		return network + "/" + group
+	case network != "": // also where the type is that of what a running guest is plugged into
+		return network
+	case kind == "bridge":
 		return bridgePrefix + source.attr("bridge")
-	case "network":
-		if group := source.attr("portgroup"); group != "" {
-			return source.attr("network") + "/" + group
-		}
-		return source.attr("network")
-	default:
-		return kind + ":" + source.attr("dev")
 	}
+	return kind + ":" + source.attr("dev")
 }
 
 // sourceOfNetwork gives the type of an interface on a network, and its <source>.

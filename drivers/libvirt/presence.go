@@ -146,7 +146,7 @@ func (p presenceOf) deleteFiles(ctx context.Context) error {
 	for _, e := range entries {
 		file, name := filepath.Join(p.files(), e.Name()), e.Name()
 		switch {
-		case strings.HasPrefix(name, ".tmp-"):
+		case strings.HasPrefix(name, scratchPrefix):
 			err = os.RemoveAll(file)
 		case name == seedName:
 			err = deleteFile(file)

@@ -55,6 +55,9 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 		if err := r.takeBack(ctx); err != nil {
 			return drivers.Value{}, fail(op, object, err)
 		}
+		if err := deleteFile(r.markerPath()); err != nil { // one that was not written to its end
+			return drivers.Value{}, fail(op, object, err)
+		}
 		kept, err := keptOf(c)
 		return drivers.Value{Text: drivers.Secondary, Made: kept}, fail(op, object, err)
 	}
@@ -129,7 +132,7 @@ func (r roleOf) hanging() ([]restorepoint.Record, error) {
 	}
 	var records []restorepoint.Record
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") {
+		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), scratchPrefix) {
 			continue
 		}
 		content, err := readFile(filepath.Join(folder, e.Name()))

@@ -184,7 +184,9 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, name restorepoin
 	object := "volume " + v.target
 	absent := drivers.Value{Text: drivers.Absent}
 	if r == nil {
-		return absent, fail(op, object, deleteFile(v.recordPath(name))) // one that was cut off
+		err := deleteFile(v.recordPath(name)) // one that was cut off
+		_ = os.Remove(filepath.Dir(v.recordPath(name)))
+		return absent, fail(op, object, err)
 	}
 	if found.Text == drivers.Present {
 		if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
@@ -226,9 +228,9 @@ func (cl *cluster) deleteVolume(ctx context.Context, r restorepoint.Record) erro
 		if user := users(all, r.Endpoint, func(usage, usedDisk, bool) bool { return true }); user != nil {
 			return refuse("delete", "volume "+r.Target, "give that VM another disk first", "%s on host %s has it attached", user.name, user.host.name)
 		}
-		if err := deleteFile(r.Endpoint); err != nil {
-			return err
-		}
+	}
+	if err := deleteFile(r.Endpoint); err != nil { // also what is left of its making
+		return err
 	}
 	if err := cl.deletePin(r); err != nil {
 		return err
