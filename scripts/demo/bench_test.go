@@ -64,7 +64,7 @@ func ratio(b *testing.B, rig *kvmsite.Site, mib float64) float64 {
 	return 0
 }
 
-// lend lends the 16 guests, and finds out where they run.
+// lend lends the 16 guests.
 func (k *fleet) lend() {
 	k.Helper()
 	got, err := k.client.RequestWorkspace(k.Context(), api.WorkspaceRequest{Template: "tiny", Count: kvmGuests, Owner: "anna", For: time.Hour})
@@ -72,6 +72,12 @@ func (k *fleet) lend() {
 		k.Fatalf("the guests are not lent: %+v, %v", got, err)
 	}
 	k.over(got.Run)
+	k.where()
+}
+
+// where finds out which guests run on which host.
+func (k *fleet) where() {
+	k.Helper()
 	for _, h := range k.rig.Hosts() {
 		names, err := h.Virsh(k.Context(), "list", "--name")
 		if err != nil {
@@ -114,6 +120,9 @@ func (k *fleet) reclaim() time.Duration {
 	}
 	k.over(run.Run)
 	took := time.Since(began)
+	if len(run.Plan.Victims) != 1 {
+		k.Fatalf("the reclaim does not take the guests back: %v", run.Plan.Notes)
+	}
 	k.allOff()
 	back, err := k.client.Begin(k.Context(), api.PlanRequest{Verb: scheduler.Revert, Group: kvmsite.Group})
 	if err != nil {
