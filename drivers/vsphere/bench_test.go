@@ -74,6 +74,7 @@ func (s *benchSite) each(parallel int, do func(i int) error) spent {
 
 func (s *benchSite) on() {
 	s.Helper()
+	s.forget()
 	s.each(8, func(i int) error {
 		task, err := s.vms[i].PowerOn(s.Context())
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -54,8 +53,24 @@ func simulate() error {
 	model.Service.TLS = new(tls.Config)
 	server := model.Service.NewServer()
 	fmt.Printf("ready %s %X\n", server.URL, sha256.Sum256(server.Certificate().Raw))
-	_, err := io.Copy(io.Discard, os.Stdin)
-	return err
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		forgetTasks(model)
+		fmt.Println("forgotten")
+	}
+	return nil
+}
+
+// forgetTasks removes the tasks that ended, as a vCenter does after some minutes. The
+// simulator keeps all, and its searches walk over them.
+func forgetTasks(model *simulator.Model) {
+	ctx := model.Service.Context
+	for _, entity := range model.Map().All("VirtualMachine") {
+		vm := entity.(*simulator.VirtualMachine)
+		ctx.WithLock(vm, func() { vm.RecentTask = nil })
+	}
+	for _, task := range model.Map().AllReference("Task") {
+		ctx.Map.Remove(ctx, task.Reference())
+	}
 }
 
 // benchSite is that vCenter as the benchmark sees it: through the driver in its process,
@@ -63,6 +78,7 @@ func simulate() error {
 type benchSite struct {
 	*testing.B
 	driver    drivers.Driver
+	forget    func()         // has the simulator forget old tasks
 	processes map[string]int // their ids: the simulator, the driver, and who calls
 	body      []byte         // the driver's configuration
 	vms       []*object.VirtualMachine
@@ -85,12 +101,22 @@ func newBenchSite(b *testing.B) *benchSite {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
+	answers := bufio.NewReader(out)
+	line, err := answers.ReadString('\n')
 	words := strings.Fields(line)
 	if err != nil || len(words) != 3 {
 		b.Fatalf("the simulator says %q, %v", line, err)
 	}
 	s := &benchSite{B: b, processes: map[string]int{"simulator": cmd.Process.Pid, "caller": os.Getpid()}}
+	s.forget = func() {
+		_, err := fmt.Fprintln(in)
+		if err == nil {
+			_, err = answers.ReadString('\n')
+		}
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
 	s.connect(words[1])
 	s.supervise(words[1], words[2])
 	return s

@@ -20,6 +20,7 @@ type client struct {
 	births   births
 	targets  locks
 	reads    *reads
+	uuids    uuids
 	attached batches[string, attachedRead]
 	end      context.CancelFunc
 }

@@ -8,6 +8,8 @@
 //	session.go    the one session, which logs in again by itself
 //	watch.go      the one property collector that waits for tasks and states
 //	tasks.go      running a task; waiting for what an earlier call left running
+//	batch.go      calls that many share; reads.go: reads of single objects that do
+//	uuids.go      which VM has an instance UUID, while many are looked for
 //	read.go       reading objects in bulk; lookup.go names.go stores.go: from names to objects
 //	faults.go     from vSphere's faults to the contract's kinds of errors
 //	power.go host.go disk.go backing.go attached.go nic.go network.go a VM's properties

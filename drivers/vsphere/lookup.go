@@ -98,6 +98,7 @@ func (cl *client) placeError(attribute, name string, err error) error {
 // that is alive. More than one is a fault of the site's, which vCenter does not prevent.
 func (cl *client) findVMs(ctx context.Context, uuid string) ([]types.ManagedObjectReference, error) {
 	datacenter := cl.places.datacenter.Reference()
+	defer cl.uuids.searched(cl.vim, datacenter)()
 	found, err := sure(ctx, cl, func() (*[]types.ManagedObjectReference, error) {
 		response, err := methods.FindAllByUuid(ctx, cl.vim, &types.FindAllByUuid{
 			This: *cl.vim.ServiceContent.SearchIndex, Datacenter: &datacenter,

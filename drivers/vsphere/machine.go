@@ -30,22 +30,24 @@ func noMachine(uuid string) error {
 // seek is machine, but gives nil for a VM that does not exist. It refuses one that is not
 // the cluster's, and one of several with the same instance UUID.
 func (cl *client) seek(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
-	ref, err := cl.locate(ctx, uuid)
-	if err != nil || ref == nil {
-		return nil, err
-	}
-	vm, err := cl.machineAt(ctx, *ref, append(slices.Clone(paths), "runtime.host")...)
-	if isGone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return vm, cl.belongs(ctx, vm)
+	return cl.find(ctx, uuid, func(ref types.ManagedObjectReference) (*mo.VirtualMachine, error) {
+		return cl.machineAt(ctx, ref, append(slices.Clone(paths), "runtime.host", "config.instanceUuid")...)
+	})
 }
 
-// locate finds the one VM with an instance UUID, or nil.
-func (cl *client) locate(ctx context.Context, uuid string) (*types.ManagedObjectReference, error) {
+// find is seek with the call that reads the VM, among others its runtime.host and
+// config.instanceUuid.
+func (cl *client) find(ctx context.Context, uuid string, read func(types.ManagedObjectReference) (*mo.VirtualMachine, error)) (*mo.VirtualMachine, error) {
+	if ref, ok := cl.uuids.get(uuid); ok {
+		vm, err := read(ref)
+		if err == nil && vm.Config != nil && strings.EqualFold(vm.Config.InstanceUuid, uuid) {
+			return vm, cl.belongs(ctx, vm)
+		}
+		if err != nil && !isGone(err) {
+			return nil, err
+		}
+		cl.uuids.forget()
+	}
 	refs, err := cl.findVMs(ctx, uuid)
 	switch {
 	case err != nil || len(refs) == 0:
@@ -53,7 +55,14 @@ func (cl *client) locate(ctx context.Context, uuid string) (*types.ManagedObject
 	case len(refs) > 1:
 		return nil, cl.ambiguous(ctx, uuid, refs)
 	}
-	return &refs[0], nil
+	vm, err := read(refs[0])
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return vm, cl.belongs(ctx, vm)
 }
 
 // ambiguous names the VMs that have one instance UUID.
@@ -129,34 +138,28 @@ func machineOf(content types.ObjectContent) (*mo.VirtualMachine, error) {
 
 // settled reads properties of a VM after what an earlier call left running on it ended.
 func (cl *client) settled(ctx context.Context, uuid string, paths ...string) (*mo.VirtualMachine, error) {
-	ref, err := cl.locate(ctx, uuid)
+	var running []runningTask
+	vm, err := cl.find(ctx, uuid, func(ref types.ManagedObjectReference) (*mo.VirtualMachine, error) {
+		content, tasks, err := cl.reads.withTasks(ctx, ref, []string{"name", "runtime.host", "config.instanceUuid"})
+		if err != nil {
+			return nil, err
+		}
+		running = tasks
+		return machineOf(content)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if ref == nil {
+	if vm == nil {
 		return nil, noMachine(uuid)
-	}
-	content, running, err := cl.reads.withTasks(ctx, *ref, []string{"name", "runtime.host"})
-	if isGone(err) {
-		return nil, noMachine(uuid)
-	}
-	if err != nil {
-		return nil, err
-	}
-	vm, err := machineOf(content)
-	if err != nil {
-		return nil, err
-	}
-	if err := cl.belongs(ctx, vm); err != nil {
-		return nil, err
 	}
 	if len(running) > 0 {
-		if err := cl.settleEntity(ctx, *ref); err != nil {
+		if err := cl.settleEntity(ctx, vm.Self); err != nil {
 			return nil, err
 		}
 	}
 	// Only now: a task that had just ended may have changed what was read with it.
-	return cl.machineAt(ctx, *ref, paths...)
+	return cl.machineAt(ctx, vm.Self, paths...)
 }
 
 // reconfigure changes a VM's configuration in one call.
