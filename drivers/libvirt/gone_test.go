@@ -10,7 +10,7 @@ import (
 )
 
 // noticed is how soon it must be known that a host does not answer.
-const noticed = 8 * time.Second
+const noticed = 6 * time.Second
 
 // inventory gives the hosts and VMs of an inventory.
 func (s *testSite) inventory(d drivers.Driver) (hosts map[string]*drivers.HostItem, vms map[string]*drivers.VMItem) {

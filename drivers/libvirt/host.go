@@ -34,9 +34,12 @@ type host struct {
 	limit     time.Duration // of a connection's making
 	calls     chan struct{} // a token for each call in flight
 	dials     chan struct{} // a token for each connection being made
-	changed   bell          // rings at each lifecycle event, and when the host goes or comes
-	stop      context.CancelFunc
-	stopped   chan struct{}
+	// timing, where it is set, is told that a call begins, and gives what it ends with;
+	// benchmarks measure with it.
+	timing  func() (end func())
+	changed bell // rings at each lifecycle event, and when the host goes or comes
+	stop    context.CancelFunc
+	stopped chan struct{}
 
 	mu     sync.Mutex
 	idle   []*libvirt.Connect
@@ -87,7 +90,12 @@ func call[T any](ctx context.Context, h *host, f func(*libvirt.Connect) (T, erro
 		h.give(conn)
 		return none, err
 	}
+	end := func() {}
+	if h.timing != nil {
+		end = h.timing()
+	}
 	value, err := f(conn)
+	end()
 	if err == nil {
 		h.give(conn)
 		return value, nil

@@ -2,14 +2,12 @@ package libvirt
 
 import (
 	"context"
-	"time"
 
 	"libvirt.org/go/libvirt"
 )
 
 // listing is all domains of a host at one moment.
 type listing struct {
-	at       time.Time
 	machines []*machine
 }
 
@@ -29,7 +27,7 @@ func (l *listing) find(uuid string) *machine {
 // list reads all domains of a host, and remembers them for the time when it is gone.
 func (h *host) list(ctx context.Context) (*listing, error) {
 	l, err := read(ctx, h, func(conn *libvirt.Connect) (*listing, error) {
-		l := &listing{at: time.Now()}
+		l := &listing{}
 		domains, err := conn.ListAllDomains(0)
 		if err != nil {
 			return nil, err

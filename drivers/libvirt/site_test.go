@@ -45,10 +45,10 @@ func TestMain(m *testing.M) {
 // testSite is the shared rig as a test sees it.
 type testSite struct {
 	*kvmsite.Site
-	t *testing.T
+	t testing.TB
 }
 
-func newSite(t *testing.T) *testSite {
+func newSite(t testing.TB) *testSite {
 	t.Helper()
 	if err := kvmsite.Usable(); err != nil {
 		if os.Getenv("CI") == "true" {

@@ -9,8 +9,7 @@ import (
 // usage is a VM with the disks that it has.
 type usage struct {
 	*machine
-	disks  []usedDisk
-	silent bool // as it was last seen: its host does not answer
+	disks []usedDisk
 }
 
 // usedDisk is one disk: its own file first, then all that it hangs on.
@@ -24,14 +23,13 @@ type usedDisk struct {
 func (u usage) inUse() bool { return u.running() || u.saved }
 
 // readUsages lists the disks of all VMs on all hosts; of a host that is gone, as they were
-// last seen. A host that is gone and never was seen is told by silent.
+// last seen: one that was never seen has none here, and is told by unseen.
 func (cl *cluster) readUsages(ctx context.Context) ([]usage, error) {
 	return cl.usages.read(ctx, func(ctx context.Context) ([]usage, error) {
 		answers := onAll(ctx, cl.hosts, func(ctx context.Context, h *host) ([]usage, error) {
 			l, err := h.list(ctx)
 			var gone *goneError
-			silent := errors.As(err, &gone)
-			if silent {
+			if errors.As(err, &gone) {
 				l, err = h.lastSeen(), nil
 			}
 			if err != nil || l == nil {
@@ -39,7 +37,7 @@ func (cl *cluster) readUsages(ctx context.Context) ([]usage, error) {
 			}
 			var list []usage
 			for _, m := range l.machines {
-				list = append(list, usage{m, cl.disksOf(ctx, m), silent})
+				list = append(list, usage{m, cl.disksOf(ctx, m)})
 			}
 			return list, nil
 		})
