@@ -15,6 +15,9 @@ import (
 // errLost says that a connection ended under a call: what the call did is not known.
 var errLost = errors.New("the connection to libvirtd was lost")
 
+// errSilent says that a new connection was not made in its time: libvirtd is slow, or frozen.
+var errSilent = errors.New("libvirtd does not accept a connection")
+
 // goneError says that a host does not answer.
 type goneError struct {
 	host  string

@@ -1,6 +1,8 @@
 package libvirt
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +12,7 @@ import (
 )
 
 // noticed is how soon it must be known that a host does not answer.
-const noticed = 6 * time.Second
+const noticed = 8 * time.Second
 
 // inventory gives the hosts and VMs of an inventory.
 func (s *testSite) inventory(d drivers.Driver) (hosts map[string]*drivers.HostItem, vms map[string]*drivers.VMItem) {
@@ -114,9 +116,60 @@ func TestAKilledLibvirtdIsConnectedAgain(t *testing.T) {
 	d := s.driver()
 	p := s.property(drivers.VM, kvmsite.VMUUID("shop-app"), drivers.Power, "")
 	before := s.observe(d, p)
-	s.restart(t, s.host(s.where(p.Target)))
+	for range 10 { // the next one at once: nothing of the last one is in its way
+		s.restart(t, s.host(s.where(p.Target)))
+	}
 	if after := s.observe(d, p); after.Text != before.Text {
 		t.Errorf("before %v, after %v", before, after)
+	}
+}
+
+// A busy machine stops for moments: that is slow, and not gone, and nobody's read fails.
+func TestALibvirtdThatStopsForAMomentIsNeverGone(t *testing.T) {
+	s := newSite(t)
+	d := s.driver()
+	s.inventory(d)
+	h := s.host("kvm-3")
+	for range 3 {
+		if err := h.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		thawed := make(chan error, 1)
+		over := time.AfterFunc(2500*time.Millisecond, func() { thawed <- h.Thaw() })
+		defer over.Stop()
+		for done := false; !done; {
+			select {
+			case err := <-thawed:
+				if err != nil {
+					t.Fatal(err)
+				}
+				done = true
+			default:
+			}
+			if hosts, _ := s.inventory(d); !hosts["kvm-3"].Connected {
+				t.Fatal("kvm-3 is told as not connected")
+			}
+		}
+	}
+}
+
+// A libvirtd so slow that keepalive gives its connections up, but that takes new ones within
+// their time, is not gone; one that takes them late is not either once it has.
+func TestALostConnectionAloneIsNotAGoneHost(t *testing.T) {
+	h := &host{name: "slow", heard: time.Now().Add(-time.Minute)}
+	h.note(errors.New("internal error: connection closed due to keepalive timeout"))
+	if err := h.isGone(); err != nil {
+		t.Error(err)
+	}
+	h.answered()
+	h.note(fmt.Errorf("%w within 3s", errSilent))
+	if err := h.isGone(); err != nil {
+		t.Errorf("it answered just now: %v", err)
+	}
+	h.heard = time.Now().Add(-silentAfter)
+	h.note(fmt.Errorf("%w within 3s", errSilent))
+	if h.isGone() == nil {
+		t.Error("it said nothing, accepts no connection, and does not count as gone")
 	}
 }
 

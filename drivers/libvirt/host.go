@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,9 +20,15 @@ const (
 	// Keepalive: so many seconds between two questions, and so many without an answer until
 	// the connection is closed. A frozen libvirtd is noticed in four seconds.
 	keepAliveEvery, keepAliveCount = 1, 3
-	// goneAfter is how long a host may fail to accept connections before it counts as gone:
-	// a libvirtd that restarts needs less.
+	// goneAfter is how long a host may refuse connections before it counts as gone: a libvirtd
+	// that restarts needs less.
 	goneAfter = 3 * time.Second
+	// silentAfter is how long a host may say nothing at all before it counts as gone, if it
+	// does not accept a fresh connection either. A machine that is busy answers late.
+	silentAfter = 5 * time.Second
+	// slowAfter is how long a question may stay without an answer until a fresh connection is
+	// tried beside it, so that a frozen libvirtd is told from a slow one while keepalive still waits.
+	slowAfter = 2 * time.Second
 	// dialAgain is how long to wait before a host is tried again.
 	dialAgain = 100 * time.Millisecond
 )
@@ -43,6 +48,7 @@ type host struct {
 
 	mu     sync.Mutex
 	idle   []*libvirt.Connect
+	heard  time.Time // when it last answered anything
 	failed time.Time // since when it does not answer; zero while it does
 	gone   bool
 	cause  error
@@ -53,7 +59,7 @@ type host struct {
 func newHost(name, uri string, limit time.Duration) *host {
 	ctx, stop := context.WithCancel(context.Background())
 	h := &host{
-		name: name, uri: uri, limit: limit, stop: stop, stopped: make(chan struct{}),
+		name: name, uri: uri, limit: limit, stop: stop, stopped: make(chan struct{}), heard: time.Now(),
 		calls: make(chan struct{}, callsPerHost), dials: make(chan struct{}, dialsPerHost),
 	}
 	go h.watch(ctx)
@@ -97,6 +103,7 @@ func call[T any](ctx context.Context, h *host, f func(*libvirt.Connect) (T, erro
 	value, err := f(conn)
 	end()
 	if err == nil {
+		h.answered()
 		h.give(conn)
 		return value, nil
 	}
@@ -164,7 +171,7 @@ func (h *host) give(conn *libvirt.Connect) {
 func (h *host) dial(ctx context.Context) (*libvirt.Connect, error) {
 	limit := time.NewTimer(h.limit)
 	defer limit.Stop()
-	late := fmt.Errorf("libvirtd does not accept a connection within %s", h.limit)
+	late := fmt.Errorf("%w within %s", errSilent, h.limit)
 	select {
 	case h.dials <- struct{}{}:
 	case <-limit.C:
@@ -198,90 +205,9 @@ func (h *host) dial(ctx context.Context) (*libvirt.Connect, error) {
 	}
 	go func() {
 		if r := <-made; r.err == nil {
+			h.answered() // slow, and not gone
 			_, _ = r.conn.Close()
 		}
 	}()
 	return nil, err
-}
-
-// note remembers that the host failed. One that was silent counts as gone at once: it had
-// its time.
-func (h *host) note(err error) {
-	h.mu.Lock()
-	if h.failed.IsZero() {
-		h.failed = time.Now()
-	}
-	h.cause = err
-	before := h.gone
-	h.gone = h.gone || time.Since(h.failed) >= goneAfter || strings.Contains(err.Error(), "keepalive timeout")
-	turned := h.gone && !before
-	h.mu.Unlock()
-	if turned {
-		h.changed.ring()
-	}
-}
-
-// answered notes that the host is there.
-func (h *host) answered() {
-	h.mu.Lock()
-	before := !h.failed.IsZero()
-	h.failed, h.gone, h.cause = time.Time{}, false, nil
-	h.mu.Unlock()
-	if before {
-		h.changed.ring()
-	}
-}
-
-// isGone gives an error where the host counts as gone.
-func (h *host) isGone() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.gone {
-		return nil
-	}
-	return &goneError{h.name, h.cause}
-}
-
-// watch keeps one connection to the host for as long as the driver is configured: it hears
-// of what happens to its domains, asks every second whether libvirtd answers, and connects
-// again when it does not.
-func (h *host) watch(ctx context.Context) {
-	defer close(h.stopped)
-	for ctx.Err() == nil {
-		conn, err := h.dial(ctx)
-		if err == nil {
-			h.answered()
-			err = h.listen(ctx, conn)
-			_, _ = conn.Close()
-		}
-		if ctx.Err() == nil && err != nil {
-			h.note(err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(dialAgain):
-		}
-	}
-}
-
-// listen rings at each lifecycle event, until the connection fails.
-func (h *host) listen(ctx context.Context, conn *libvirt.Connect) error {
-	id, err := conn.DomainEventLifecycleRegister(nil, func(*libvirt.Connect, *libvirt.Domain, *libvirt.DomainEventLifecycle) { h.changed.ring() })
-	if err != nil {
-		return err
-	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return conn.DomainEventDeregister(id)
-		case <-tick.C:
-			if _, err := conn.GetLibVersion(); err != nil {
-				_ = conn.DomainEventDeregister(id)
-				return err
-			}
-			h.answered()
-		}
-	}
 }

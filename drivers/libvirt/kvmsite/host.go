@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 //go:embed guest/host-init
@@ -126,20 +125,6 @@ func (h Host) init() (*process, error) {
 	return nil, err
 }
 
-// libvirtd is the host's libvirtd; nil while none runs.
-func (h Host) libvirtd() (*process, error) {
-	list, err := processes(h.site.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range list {
-		if p.role == h.Name && p.name == "libvirtd" {
-			return &p, nil
-		}
-	}
-	return nil, nil
-}
-
 // PowerOff cuts the host's power: its guests and its libvirtd die at once.
 func (h Host) PowerOff(ctx context.Context) error {
 	p, err := h.init()
@@ -149,76 +134,8 @@ func (h Host) PowerOff(ctx context.Context) error {
 	return end(ctx, []process{*p})
 }
 
-// Kill9 kills the host's libvirtd. Its guests go on.
-func (h Host) Kill9(ctx context.Context) error {
-	p, err := h.libvirtd()
-	if err != nil || p == nil {
-		return err
-	}
-	return end(ctx, []process{*p})
-}
-
-// Restart starts the host's libvirtd, where none runs, and waits until it answers.
-func (h Host) Restart(ctx context.Context) error {
-	p, err := h.init()
-	if err != nil {
-		return err
-	}
-	if p == nil {
-		return fmt.Errorf("start libvirtd of %s: the host is off: PowerUp first", h.Name)
-	}
-	if running, err := h.libvirtd(); err != nil {
-		return err
-	} else if running == nil {
-		if err := h.startLibvirtd(ctx, p.pid); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	var last error
-	err = poll(ctx, "libvirtd of "+h.Name+" answers", func() (bool, error) {
-		_, last = h.Virsh(ctx, "uri")
-		return last == nil, nil
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w: read %s", err, last, h.path("log", "libvirtd.log"))
-	}
-	return nil
-}
-
-func (h Host) startLibvirtd(ctx context.Context, pid int) error {
-	argv := h.enter(pid, "libvirtd", "-d", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirt/libvirtd.pid")
-	argv = append([]string{"env", siteVariable + "=" + h.site.dir, roleVariable + "=" + h.Name}, argv...)
-	if _, err := run(ctx, argv[0], argv[1:]...); err != nil {
-		return fmt.Errorf("start libvirtd of %s: %w", h.Name, err)
-	}
-	return nil
-}
-
 func (h Host) enter(pid int, argv ...string) []string {
 	return append([]string{"nsenter", "-t", strconv.Itoa(pid), "-m", "-n", "-u", "-p"}, argv...)
-}
-
-// Freeze stops the host's libvirtd without ending it: it holds its connections and answers
-// nobody. Guests go on.
-func (h Host) Freeze() error { return h.signal(syscall.SIGSTOP) }
-
-// Thaw lets a frozen libvirtd go on.
-func (h Host) Thaw() error { return h.signal(syscall.SIGCONT) }
-
-func (h Host) signal(sig syscall.Signal) error {
-	p, err := h.libvirtd()
-	if err != nil {
-		return err
-	}
-	if p == nil {
-		return fmt.Errorf("signal libvirtd of %s: none runs: Restart it first", h.Name)
-	}
-	if err := syscall.Kill(p.pid, sig); err != nil {
-		return fmt.Errorf("signal libvirtd of %s: %w", h.Name, err)
-	}
-	return nil
 }
 
 // Virsh runs virsh's command line on the host, and gives what it prints. A host that does not
