@@ -7,6 +7,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // diskRest is what a disk has beside its endpoint, and what is compared with it.
@@ -163,5 +164,5 @@ func sameDisk(a, b drivers.Value) bool {
 	if json.Unmarshal(a.Rest, &x) != nil || json.Unmarshal(b.Rest, &y) != nil {
 		return false
 	}
-	return string(encode(x)) == string(encode(y))
+	return string(restorepoint.Encode(x)) == string(restorepoint.Encode(y))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // vSphere makes a child disk only on a VM. So a change that makes some has an empty VM of
@@ -34,7 +35,7 @@ func scratchName(change string) string {
 
 // makeDisks makes the disks of these records that do not exist yet, on the change's
 // scratch VM, and leaves no scratch VM behind.
-func (cl *client) makeDisks(ctx context.Context, change string, records []record, progress func(drivers.Progress)) error {
+func (cl *client) makeDisks(ctx context.Context, change string, records []restorepoint.Record, progress func(drivers.Progress)) error {
 	for batch := range slices.Chunk(records, len(scratchUnits)) {
 		if err := cl.makeBatch(ctx, change, batch, progress); err != nil {
 			return err
@@ -43,12 +44,12 @@ func (cl *client) makeDisks(ctx context.Context, change string, records []record
 	return nil
 }
 
-func (cl *client) makeBatch(ctx context.Context, change string, records []record, progress func(drivers.Progress)) error {
+func (cl *client) makeBatch(ctx context.Context, change string, records []restorepoint.Record, progress func(drivers.Progress)) error {
 	scratch, err := cl.findScratch(ctx, change)
 	if err != nil {
 		return err
 	}
-	var missing []record
+	var missing []restorepoint.Record
 	for _, r := range records {
 		exists, err := cl.diskExists(ctx, r.Endpoint)
 		if err != nil {
@@ -156,7 +157,7 @@ func (cl *client) scratchHost(ctx context.Context, change string) (types.Managed
 }
 
 // bear has the disks born on the scratch VM, as children of their parents, in one call.
-func (cl *client) bear(ctx context.Context, scratch types.ManagedObjectReference, records []record, progress func(drivers.Progress)) error {
+func (cl *client) bear(ctx context.Context, scratch types.ManagedObjectReference, records []restorepoint.Record, progress func(drivers.Progress)) error {
 	vm, err := cl.machineAt(ctx, scratch, "config.hardware.device")
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // clone makes a VM from a template, with its identity, its owner's mark, its size and its
@@ -85,7 +86,7 @@ func (cl *client) cloneSpec(uuid string, c drivers.Change, template *mo.VirtualM
 // guestInfo gives a guest its user data where cloud-init's VMware datasource looks for it.
 // The instance id makes a guest whose template has booted run its first boot again.
 func guestInfo(uuid string, want *drivers.VMSpec) []types.BaseOptionValue {
-	meta := encode(map[string]string{"instance-id": uuid, "local-hostname": hostName(want.Name)})
+	meta := restorepoint.Encode(map[string]string{"instance-id": uuid, "local-hostname": hostName(want.Name)})
 	var options []types.BaseOptionValue
 	for key, text := range map[string][]byte{"guestinfo.userdata": []byte(want.UserData), "guestinfo.metadata": meta} {
 		options = append(options,

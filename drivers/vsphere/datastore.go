@@ -12,6 +12,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // datastoreOf is whether the cluster's hosts have one datastore mounted. It is present
@@ -57,7 +58,7 @@ func (d datastoreOf) look(ctx context.Context) (*mo.Datastore, drivers.Value, er
 	if len(rest.Mounts) == 0 {
 		return store, absent, nil
 	}
-	return store, drivers.Value{Text: drivers.Present, Rest: encode(rest)}, nil
+	return store, drivers.Value{Text: drivers.Present, Rest: restorepoint.Encode(rest)}, nil
 }
 
 // read gives the datastore of the name, or nil. Nil is sure, for the session is alive.

@@ -13,6 +13,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // nas mounts an export on every host, for the length of the test.
@@ -145,7 +146,7 @@ func TestWhatAnUnmountRefuses(t *testing.T) {
 	refused(name, absent, drivers.Refused, "ws-nas")
 	refused("LocalDS_0", absent, drivers.Refused, "NFS only")
 	refused("nas-unknown", drivers.Value{Text: drivers.Present}, drivers.Invalid, "which export")
-	lost := drivers.Value{Text: drivers.Present, Rest: encode(datastoreRest{V: 1, Type: "NFS", Server: "f", Path: "/x", Mounts: map[string]mount{"esx-99": {Mode: "readWrite"}}})}
+	lost := drivers.Value{Text: drivers.Present, Rest: restorepoint.Encode(datastoreRest{V: 1, Type: "NFS", Server: "f", Path: "/x", Mounts: map[string]mount{"esx-99": {Mode: "readWrite"}}})}
 	refused("nas-unknown", lost, drivers.NotFound, "esx-99")
 	refused(name, lost, drivers.NotFound, "esx-99")
 	if diff := cmp.Diff(before, s.dump()); diff != "" {

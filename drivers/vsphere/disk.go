@@ -11,6 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // diskOf is the disk in one slot of one VM.
@@ -37,7 +38,7 @@ func diskValue(disk *types.VirtualDisk) (drivers.Value, error) {
 	if b == nil {
 		return drivers.Value{}, fmt.Errorf("the disk's backing %T is not known to this driver", disk.Backing)
 	}
-	return drivers.Value{Text: b.file, Rest: encode(restOf(disk, b))}, nil
+	return drivers.Value{Text: b.file, Rest: restorepoint.Encode(restOf(disk, b))}, nil
 }
 
 func (d diskOf) find(vm *mo.VirtualMachine) (*types.VirtualDisk, error) {

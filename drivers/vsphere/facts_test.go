@@ -15,6 +15,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // at names a property of a VM of the site.
@@ -333,11 +334,11 @@ func TestAScratchVMThatIsLeftIsCleared(t *testing.T) {
 	before := s.dump()
 	cl := d.client
 	point := s.points(d, replicaPath)[1]
-	name := volumeName{"ws-3", "root"}
+	name := restorepoint.VolumeName{Holder: "ws-3", Volume: "root"}
 	p := drivers.Property{Cluster: clusterName, Kind: drivers.Volume, Target: name.String(), Name: drivers.Presence}
 	c := changeOf(p, drivers.Value{Text: drivers.Present})
 	// The disk has been born on the scratch VM, and then the driver died.
-	r := record{
+	r := restorepoint.Record{
 		V: 1, Target: p.Target, Owner: c.Owner, Change: c.ID, Endpoint: cl.diskPath(name).String(),
 		Parents: []string{point.Volumes["pay-app-01-root"]}, Replica: replicaPath, RestorePoint: point.ID, Volume: "pay-app-01-root",
 	}
@@ -349,7 +350,7 @@ func TestAScratchVMThatIsLeftIsCleared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cl.bear(t.Context(), *scratch, []record{r}, progress); err != nil {
+	if err := cl.bear(t.Context(), *scratch, []restorepoint.Record{r}, progress); err != nil {
 		t.Fatal(err)
 	}
 	// The same change completes it, another one takes it back.
@@ -415,7 +416,7 @@ func TestTheInventoryOfTheSite(t *testing.T) {
 func TestPathsAreSafe(t *testing.T) {
 	seen := map[string]string{}
 	for _, text := range []string{"ws-7", "ws_7", "..", ".", "a/b", "a b", "a_2fb", "ä", "", "A", "a"} {
-		name := escape(text)
+		name := restorepoint.Escape(text)
 		if strings.ContainsAny(name, "/ []\\%") || strings.HasPrefix(name, ".") {
 			t.Errorf("%q becomes %q", text, name)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // hostOf is the host that one VM is registered on.
@@ -40,7 +41,7 @@ func (h hostOf) value(ctx context.Context, vm *mo.VirtualMachine) (drivers.Value
 	if vm.ResourcePool != nil {
 		rest.Pool = vm.ResourcePool.Value
 	}
-	return drivers.Value{Text: host.Name, Rest: encode(rest)}, nil
+	return drivers.Value{Text: host.Name, Rest: restorepoint.Encode(rest)}, nil
 }
 
 func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -82,10 +83,4 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 		return drivers.Value{}, fail("move", vm.Name, err)
 	}
 	return h.observe(ctx)
-}
-
-// encode gives a rest as JSON. The types that it is given always encode.
-func encode(v any) json.RawMessage {
-	text, _ := json.Marshal(v)
-	return text
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // meddle changes a property as somebody at vCenter's own console would.
@@ -111,13 +112,13 @@ func (s *testSite) strangersDisk(target string) func() {
 	s.t.Helper()
 	ctx := context.WithoutCancel(s.t.Context())
 	holder, volume, _ := strings.Cut(target, "/")
-	folder := "[LocalDS_1] hotspare/" + siteName + "/" + escape(holder)
+	folder := "[LocalDS_1] hotspare/" + siteName + "/" + restorepoint.Escape(holder)
 	dc := s.datacenter()
 	if err := object.NewFileManager(s.admin).MakeDirectory(ctx, folder, dc, true); err != nil {
 		s.t.Fatal(err)
 	}
 	disks := object.NewVirtualDiskManager(s.admin)
-	at := folder + "/" + escape(volume) + ".vmdk"
+	at := folder + "/" + restorepoint.Escape(volume) + ".vmdk"
 	s.wait(disks.CreateVirtualDisk(ctx, at, dc, &types.FileBackedVirtualDiskSpec{CapacityKb: 1024}))
 	return func() {
 		s.wait(disks.DeleteVirtualDisk(ctx, at, dc))
@@ -129,7 +130,7 @@ func (s *testSite) strangersDisk(target string) func() {
 func (s *testSite) strangersPromotion(replica string) func() {
 	s.t.Helper()
 	ctx := context.WithoutCancel(s.t.Context())
-	at, err := parsePath(replica + "/" + markerName)
+	at, err := parsePath(replica + "/" + restorepoint.MarkerName)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func (s *testSite) strangersPromotion(replica string) func() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	content := encode(marker{V: 1, Site: siteName, As: "somebody", RestorePoint: "some", Volumes: map[string]string{}})
+	content := restorepoint.Encode(restorepoint.Marker{V: 1, Site: siteName, As: "somebody", RestorePoint: "some", Volumes: map[string]string{}})
 	if err := store.Upload(ctx, bytes.NewReader(content), at.path, &soap.DefaultUpload); err != nil {
 		s.t.Fatal(err)
 	}

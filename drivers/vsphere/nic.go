@@ -11,6 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // firstNIC is the device key of the first NIC.
@@ -77,7 +78,7 @@ func nicValue(nic types.BaseVirtualEthernetCard, networks []network) drivers.Val
 	if b, ok := card.Backing.(*types.VirtualEthernetCardDistributedVirtualPortBackingInfo); ok {
 		rest.Switch, rest.PortGroup = b.Port.SwitchUuid, b.Port.PortgroupKey
 	}
-	return drivers.Value{Text: networkOf(card, networks), Rest: encode(rest)}
+	return drivers.Value{Text: networkOf(card, networks), Rest: restorepoint.Encode(rest)}
 }
 
 // networkOf names the network that a NIC is on; one that does not exist any more by its key.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // datastorePath is a place on a datastore, "[DATASTORE] PATH".
@@ -39,46 +41,17 @@ func parsePath(text string) (datastorePath, error) {
 	return datastorePath{datastore, at}, nil
 }
 
-// escape makes one name of a path of any text, so that different texts give different
-// names and none leads out of its folder.
-func escape(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		c := text[i]
-		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' && i > 0
-		if plain {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "_%02x", c)
-		}
-	}
-	return b.String()
-}
-
-// volumeName is the target of a volume: its holder, and its name there.
-type volumeName struct{ holder, volume string }
-
-func (v volumeName) String() string { return v.holder + "/" + v.volume }
-
-func parseVolume(target string) (volumeName, error) {
-	holder, volume, found := strings.Cut(target, "/")
-	if !found || holder == "" || volume == "" {
-		return volumeName{}, invalid("read", "volume "+target, "a volume's target is HOLDER/VOLUME")
-	}
-	return volumeName{holder, volume}, nil
-}
-
 // volumesFolder is where volumes and their records lie.
 func (cl *client) volumesFolder() datastorePath {
-	return datastorePath{cl.settings.volumes, "hotspare/" + escape(cl.settings.site)}
+	return datastorePath{cl.settings.volumes, "hotspare/" + restorepoint.Escape(cl.settings.site)}
 }
 
 // diskPath is where a volume's disk is made.
-func (cl *client) diskPath(v volumeName) datastorePath {
-	return cl.volumesFolder().join(escape(v.holder), escape(v.volume)+".vmdk")
+func (cl *client) diskPath(v restorepoint.VolumeName) datastorePath {
+	return cl.volumesFolder().join(restorepoint.Escape(v.Holder), restorepoint.Escape(v.Volume)+".vmdk")
 }
 
 // recordPath is where a volume's record lies.
-func (cl *client) recordPath(v volumeName) datastorePath {
-	return cl.volumesFolder().join(escape(v.holder), escape(v.volume)+".json")
+func (cl *client) recordPath(v restorepoint.VolumeName) datastorePath {
+	return cl.volumesFolder().join(restorepoint.Escape(v.Holder), restorepoint.Escape(v.Volume)+".json")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // presenceOf is whether one VM exists.
@@ -43,7 +44,7 @@ func (p presenceOf) look(ctx context.Context) (*mo.VirtualMachine, tags, drivers
 	if vm.Config != nil {
 		t = readTags(vm.Config.ExtraConfig)
 	}
-	return vm, t, drivers.Value{Text: drivers.Present, Rest: encode(presenceRest{1, vm.Name, t.owner, t.template})}, nil
+	return vm, t, drivers.Value{Text: drivers.Present, Rest: restorepoint.Encode(presenceRest{1, vm.Name, t.owner, t.template})}, nil
 }
 
 // samePresence compares presence and, where both values carry one, whose the VM is.

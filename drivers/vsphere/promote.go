@@ -2,9 +2,9 @@ package vsphere
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // promote makes a child disk of the restore point for each volume, all of them from the
@@ -12,15 +12,15 @@ import (
 func (r roleOf) promote(ctx context.Context, c drivers.Change, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
 	const op = "promote"
 	object := "replica " + r.path
-	spec, rest, err := r.promotion(c)
+	spec, rest, err := restorepoint.Promotion(r.path, c.Goal)
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	asked := drivers.Value{Text: drivers.Primary, Rest: encode(rest)}
-	if sameRole(found, asked) {
+	asked := drivers.Value{Text: drivers.Primary, Rest: restorepoint.Encode(rest)}
+	if restorepoint.SameRole(found, asked) {
 		return found, r.settleRecords(ctx, found.Made)
 	}
-	if err := expected(c, op, object, found, sameRole); err != nil {
+	if err := expected(c, op, object, found, restorepoint.SameRole); err != nil {
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Primary {
@@ -35,34 +35,15 @@ func (r roleOf) promote(ctx context.Context, c drivers.Change, found drivers.Val
 	if err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	m := &marker{V: 1, Site: r.settings.site, As: rest.As, RestorePoint: rest.RestorePoint, Kept: rest.Kept, Volumes: endpoints}
+	m := &restorepoint.Marker{V: 1, Site: r.settings.site, As: rest.As, RestorePoint: rest.RestorePoint, Kept: rest.Kept, Volumes: endpoints}
 	folder, err := parsePath(r.path)
 	if err != nil {
 		return drivers.Value{}, invalid(op, object, "%w", err)
 	}
-	if err := r.writeFile(ctx, folder.join(markerName), append(encode(m), '\n')); err != nil {
+	if err := r.writeFile(ctx, folder.join(restorepoint.MarkerName), append(restorepoint.Encode(m), '\n')); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	return m.value(), fail(op, object, r.settleRecords(ctx, endpoints))
-}
-
-// promotion gives what the change asks to promote, from its spec, or from the rest of a
-// value that stood before, and what the replica's value says of it then.
-func (r roleOf) promotion(c drivers.Change) (*drivers.ReplicaSpec, roleRest, error) {
-	object := "replica " + r.path
-	if c.Goal.Spec != nil && c.Goal.Spec.Replica != nil {
-		spec := c.Goal.Spec.Replica
-		if spec.As == "" || len(spec.Volumes) == 0 || (spec.RestorePoint == "") == (spec.Kept == "") {
-			return nil, roleRest{}, invalid("promote", object, "the goal must give As, Volumes, and either RestorePoint or Kept")
-		}
-		return spec, roleRest{1, spec.As, spec.RestorePoint, spec.Kept}, nil
-	}
-	var rest roleRest
-	if err := json.Unmarshal(c.Goal.Rest, &rest); err != nil || rest.As == "" {
-		return nil, rest, invalid("promote", object, "the goal does not say which restore point, or which kept writes")
-	}
-	// The disks of that promotion are kept under its name.
-	return &drivers.ReplicaSpec{Kept: rest.As, As: rest.As, Volumes: names(c.Goal.Made)}, rest, nil
+	return m.Value(), fail(op, object, r.settleRecords(ctx, endpoints))
 }
 
 // branch makes the disks of a promotion of a restore point.
@@ -72,14 +53,14 @@ func (r roleOf) branch(ctx context.Context, c drivers.Change, spec *drivers.Repl
 		return nil, err
 	}
 	endpoints := map[string]string{}
-	var records []record
+	var records []restorepoint.Record
 	for _, volume := range spec.Volumes {
 		parent, ok := point.Volumes[volume]
 		if !ok {
 			return nil, notFound("promote", "volume "+volume, "check the volume's name", "restore point %s has no such volume", point.ID)
 		}
-		name := volumeName{spec.As, volume}
-		rec := record{
+		name := restorepoint.VolumeName{Holder: spec.As, Volume: volume}
+		rec := restorepoint.Record{
 			V: 1, Target: name.String(), Owner: c.Owner, Change: c.ID, Endpoint: r.diskPath(name).String(),
 			Parents: []string{parent}, Promoting: true,
 			Replica: r.path, RestorePoint: point.ID, Volume: volume,
@@ -95,7 +76,7 @@ func (r roleOf) branch(ctx context.Context, c drivers.Change, spec *drivers.Repl
 
 // announceBranch writes a promoted disk's record. A disk of a promotion that was cut off
 // is used again where it hangs on the same restore point, and deleted where not.
-func (r roleOf) announceBranch(ctx context.Context, name volumeName, rec record) error {
+func (r roleOf) announceBranch(ctx context.Context, name restorepoint.VolumeName, rec restorepoint.Record) error {
 	old, found, err := r.look(ctx, name)
 	if err != nil {
 		return err
@@ -120,7 +101,7 @@ func (r roleOf) announceBranch(ctx context.Context, name volumeName, rec record)
 func (r roleOf) adopt(ctx context.Context, spec *drivers.ReplicaSpec) (map[string]string, error) {
 	endpoints := map[string]string{}
 	for _, volume := range spec.Volumes {
-		from, to := volumeName{spec.Kept, volume}, volumeName{spec.As, volume}
+		from, to := restorepoint.VolumeName{Holder: spec.Kept, Volume: volume}, restorepoint.VolumeName{Holder: spec.As, Volume: volume}
 		rec, err := r.rename(ctx, from, to)
 		if err != nil {
 			return nil, err
@@ -139,7 +120,7 @@ func (r roleOf) adopt(ctx context.Context, spec *drivers.ReplicaSpec) (map[strin
 
 // rename gives a volume another name. Cut off at any point, it is completed when it is
 // called again.
-func (r roleOf) rename(ctx context.Context, from, to volumeName) (*record, error) {
+func (r roleOf) rename(ctx context.Context, from, to restorepoint.VolumeName) (*restorepoint.Record, error) {
 	old, err := r.readRecord(ctx, from)
 	if err != nil {
 		return nil, err

@@ -2,40 +2,19 @@ package vsphere
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
-// record is the small file beside a volume's disk. It is written before the disk and
-// deleted after it, so a disk of ours always has one. vSphere itself gives files no tags,
-// and forgets a child's parent when it is attached by its name alone.
-type record struct {
-	V        int           `json:"v"`
-	Target   string        `json:"target"` // HOLDER/VOLUME
-	Owner    drivers.Owner `json:"owner"`
-	Change   string        `json:"change"`   // that makes it; names the scratch VM
-	Endpoint string        `json:"endpoint"` // where its disk lies
-	Parents  []string      `json:"parents"`  // nearest first
-	// Promoting: part of a promotion whose marker is not written yet. Nothing has ever run
-	// on such a disk, so taking the promotion back deletes it.
-	Promoting bool `json:"promoting,omitempty"`
-
-	Replica      string `json:"replica"`
-	RestorePoint string `json:"restorePoint"`
-	Volume       string `json:"volume"`
-}
-
-// readRecord reads the record of a volume; nil where there is none. One that is cut off
-// belongs to a write that never ended, and is none.
-func (cl *client) readRecord(ctx context.Context, v volumeName) (*record, error) {
+// readRecord reads the record of a volume; nil where there is none. vSphere itself gives
+// files no tags, and forgets a child's parent when it is attached by its name alone.
+func (cl *client) readRecord(ctx context.Context, v restorepoint.VolumeName) (*restorepoint.Record, error) {
 	return cl.readRecordAt(ctx, cl.recordPath(v))
 }
 
-func (cl *client) readRecordAt(ctx context.Context, at datastorePath) (*record, error) {
+func (cl *client) readRecordAt(ctx context.Context, at datastorePath) (*restorepoint.Record, error) {
 	content, err := cl.readFile(ctx, at)
 	if errors.Is(err, errNoFile) {
 		return nil, nil
@@ -43,19 +22,12 @@ func (cl *client) readRecordAt(ctx context.Context, at datastorePath) (*record, 
 	if err != nil {
 		return nil, err
 	}
-	var r record
-	if err := json.Unmarshal(content, &r); err != nil {
-		return nil, fmt.Errorf("the record %s is damaged: %w", at, err)
-	}
-	if r.V != 1 {
-		return nil, fmt.Errorf("the record %s is of version %d, and this driver knows 1", at, r.V)
-	}
-	return &r, nil
+	return restorepoint.ParseRecord(content, at.String())
 }
 
 // recordOf gives the record of the volume at an endpoint; nil where the endpoint is none
 // of ours.
-func (cl *client) recordOf(ctx context.Context, endpoint string) (*record, error) {
+func (cl *client) recordOf(ctx context.Context, endpoint string) (*restorepoint.Record, error) {
 	at, err := parsePath(endpoint)
 	if err != nil {
 		return nil, err
@@ -77,7 +49,7 @@ func (cl *client) recordOf(ctx context.Context, endpoint string) (*record, error
 
 // renamedRecord looks for a volume that has been renamed: its disk stays where it lies,
 // and a note there tells under which name.
-func (cl *client) renamedRecord(ctx context.Context, endpoint string) (*record, error) {
+func (cl *client) renamedRecord(ctx context.Context, endpoint string) (*restorepoint.Record, error) {
 	note, err := cl.readFile(ctx, renameNote(endpoint))
 	if errors.Is(err, errNoFile) {
 		return nil, nil
@@ -85,7 +57,7 @@ func (cl *client) renamedRecord(ctx context.Context, endpoint string) (*record, 
 	if err != nil {
 		return nil, err
 	}
-	v, err := parseVolume(strings.TrimSpace(string(note)))
+	v, err := restorepoint.ParseVolume(strings.TrimSpace(string(note)))
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +71,8 @@ func renameNote(endpoint string) datastorePath {
 	return at
 }
 
-func (cl *client) writeRecord(ctx context.Context, v volumeName, r record) error {
-	return cl.writeFile(ctx, cl.recordPath(v), append(encode(r), '\n'))
+func (cl *client) writeRecord(ctx context.Context, v restorepoint.VolumeName, r restorepoint.Record) error {
+	return cl.writeFile(ctx, cl.recordPath(v), append(restorepoint.Encode(r), '\n'))
 }
 
 // pinPath is where a restore point is pinned for a volume that hangs on it: beside the
@@ -110,26 +82,18 @@ func pinPath(replica string, target string) (datastorePath, error) {
 	if err != nil {
 		return at, noReplica(replica, err)
 	}
-	return at.join("pins", escape(target)+".json"), nil
+	return at.join(restorepoint.PinsName, restorepoint.Escape(target)+".json"), nil
 }
 
-// pin is the content of a pin file.
-type pin struct {
-	V            int    `json:"v"`
-	Site         string `json:"site"`
-	Target       string `json:"target"` // the volume that hangs on the restore point
-	RestorePoint string `json:"restorePoint"`
-}
-
-func (cl *client) writePin(ctx context.Context, r record) error {
+func (cl *client) writePin(ctx context.Context, r restorepoint.Record) error {
 	at, err := pinPath(r.Replica, r.Target)
 	if err != nil {
 		return err
 	}
-	return cl.writeFile(ctx, at, append(encode(pin{1, cl.settings.site, r.Target, r.RestorePoint}), '\n'))
+	return cl.writeFile(ctx, at, append(restorepoint.Encode(restorepoint.Pin{V: 1, Site: cl.settings.site, Target: r.Target, RestorePoint: r.RestorePoint}), '\n'))
 }
 
-func (cl *client) deletePin(ctx context.Context, r record) error {
+func (cl *client) deletePin(ctx context.Context, r restorepoint.Record) error {
 	at, err := pinPath(r.Replica, r.Target)
 	if err != nil {
 		return err

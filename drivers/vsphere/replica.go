@@ -2,25 +2,16 @@ package vsphere
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // roleOf is the role of one replica, a folder on a datastore.
 type roleOf struct {
 	*client
 	path string
-}
-
-// roleRest is what a primary replica has beside its role: what was promoted, and as what.
-type roleRest struct {
-	V            int    `json:"v"`
-	As           string `json:"as"`
-	RestorePoint string `json:"restorePoint,omitempty"`
-	Kept         string `json:"kept,omitempty"`
 }
 
 func (r roleOf) observe(ctx context.Context) (drivers.Value, error) {
@@ -33,20 +24,7 @@ func (r roleOf) observe(ctx context.Context) (drivers.Value, error) {
 		_, err := r.readManifest(ctx, r.path)
 		return drivers.Value{Text: drivers.Secondary}, err
 	}
-	return m.value(), nil
-}
-
-func (m *marker) value() drivers.Value {
-	return drivers.Value{Text: drivers.Primary, Made: m.Volumes, Rest: encode(roleRest{1, m.As, m.RestorePoint, m.Kept})}
-}
-
-// sameRole compares the role and, where both values carry one, what was promoted.
-func sameRole(a, b drivers.Value) bool {
-	if a.Text != b.Text || len(a.Rest) == 0 || len(b.Rest) == 0 {
-		return a.Text == b.Text
-	}
-	var x, y roleRest
-	return json.Unmarshal(a.Rest, &x) == nil && json.Unmarshal(b.Rest, &y) == nil && x == y
+	return m.Value(), nil
 }
 
 func (r roleOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -77,17 +55,17 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 		if err := r.takeBack(ctx); err != nil {
 			return drivers.Value{}, fail(op, object, err)
 		}
-		if err := r.deleteWritten(ctx, folder.join(markerName)); err != nil {
+		if err := r.deleteWritten(ctx, folder.join(restorepoint.MarkerName)); err != nil {
 			return drivers.Value{}, fail(op, object, err)
 		}
 		kept, err := r.keptOf(ctx, c)
 		secondary.Made = kept
 		return secondary, err
 	}
-	if err := expected(c, op, object, found, sameRole); err != nil {
+	if err := expected(c, op, object, found, restorepoint.SameRole); err != nil {
 		return drivers.Value{}, err
 	}
-	for _, volume := range names(found.Made) {
+	for _, volume := range restorepoint.Names(found.Made) {
 		users, err := r.attachedTo(ctx, found.Made[volume])
 		if err != nil {
 			return drivers.Value{}, fail(op, object, err)
@@ -101,7 +79,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 	if err := r.settleRecords(ctx, found.Made); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	if err := r.deleteWritten(ctx, folder.join(markerName)); err != nil {
+	if err := r.deleteWritten(ctx, folder.join(restorepoint.MarkerName)); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
 	secondary.Made = found.Made
@@ -150,29 +128,29 @@ func (r roleOf) takeBack(ctx context.Context) error {
 }
 
 // hanging lists the records of the volumes that hang on the replica, by its pins.
-func (r roleOf) hanging(ctx context.Context) ([]record, error) {
+func (r roleOf) hanging(ctx context.Context) ([]restorepoint.Record, error) {
 	folder, err := parsePath(r.path)
 	if err != nil {
 		return nil, noReplica(r.path, err)
 	}
-	files, err := r.listFiles(ctx, folder.join("pins"), "*.json")
+	files, err := r.listFiles(ctx, folder.join(restorepoint.PinsName), "*.json")
 	if err != nil {
 		return nil, err
 	}
-	var records []record
+	var records []restorepoint.Record
 	for _, file := range files {
-		content, err := r.readFile(ctx, folder.join("pins", file))
+		content, err := r.readFile(ctx, folder.join(restorepoint.PinsName, file))
 		if err != nil {
 			return nil, err
 		}
-		var p pin
-		if err := json.Unmarshal(content, &p); err != nil {
-			return nil, fmt.Errorf("the pin %s of %s is damaged: %w", file, r.path, err)
+		p, err := restorepoint.ParsePin(content, file+" of "+r.path)
+		if err != nil {
+			return nil, err
 		}
 		if p.Site != r.settings.site || !strings.Contains(p.Target, "/") {
 			continue
 		}
-		name, err := parseVolume(p.Target)
+		name, err := restorepoint.ParseVolume(p.Target)
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +168,7 @@ func (r roleOf) hanging(ctx context.Context) ([]record, error) {
 // settleRecords notes that the promotion of these disks is complete: from now on they
 // hold what somebody wrote, and are never taken back.
 func (r roleOf) settleRecords(ctx context.Context, volumes map[string]string) error {
-	for _, volume := range names(volumes) {
+	for _, volume := range restorepoint.Names(volumes) {
 		rec, err := r.recordOf(ctx, volumes[volume])
 		if err != nil {
 			return err
@@ -199,7 +177,7 @@ func (r roleOf) settleRecords(ctx context.Context, volumes map[string]string) er
 			continue
 		}
 		rec.Promoting = false
-		name, err := parseVolume(rec.Target)
+		name, err := restorepoint.ParseVolume(rec.Target)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // The keys of a VM's extraConfig that hold its tags. Guests cannot read them.
@@ -24,7 +25,7 @@ type tags struct {
 
 func (t tags) options() []types.BaseOptionValue {
 	options := []types.BaseOptionValue{
-		&types.OptionValue{Key: ownerKey, Value: string(encode(t.owner))},
+		&types.OptionValue{Key: ownerKey, Value: string(restorepoint.Encode(t.owner))},
 		&types.OptionValue{Key: changeKey, Value: t.change},
 	}
 	if t.template != "" {

@@ -2,10 +2,9 @@ package vsphere
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 
 	"github.com/hotspare/hotspare/drivers"
+	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // volumeOf is the presence of one volume: a child disk of a restore point's disk.
@@ -14,17 +13,8 @@ type volumeOf struct {
 	target string
 }
 
-// volumeRest is what a volume has beside being there.
-type volumeRest struct {
-	V            int      `json:"v"`
-	Replica      string   `json:"replica"`
-	RestorePoint string   `json:"restorePoint"`
-	Volume       string   `json:"volume"`
-	Parents      []string `json:"parents"`
-}
-
 func (v volumeOf) observe(ctx context.Context) (drivers.Value, error) {
-	name, err := parseVolume(v.target)
+	name, err := restorepoint.ParseVolume(v.target)
 	if err != nil {
 		return drivers.Value{}, err
 	}
@@ -34,7 +24,7 @@ func (v volumeOf) observe(ctx context.Context) (drivers.Value, error) {
 
 // look reads a volume's record and tells whether its disk is there. A disk without a
 // record is there, and not ours: its value has no rest.
-func (cl *client) look(ctx context.Context, name volumeName) (*record, drivers.Value, error) {
+func (cl *client) look(ctx context.Context, name restorepoint.VolumeName) (*restorepoint.Record, drivers.Value, error) {
 	absent := drivers.Value{Text: drivers.Absent}
 	r, err := cl.readRecord(ctx, name)
 	if err != nil {
@@ -48,29 +38,18 @@ func (cl *client) look(ctx context.Context, name volumeName) (*record, drivers.V
 	if err != nil || !exists {
 		return r, absent, err
 	}
-	value := drivers.Value{Text: drivers.Present, Made: map[string]string{drivers.MadeEndpoint: endpoint}}
 	if r != nil {
-		value.Rest = encode(volumeRest{1, r.Replica, r.RestorePoint, r.Volume, r.Parents})
-		return r, value, nil
+		return r, r.Value(), nil
 	}
 	// Another volume's disk may lie here, if that one was renamed.
 	if renamed, err := cl.renamedRecord(ctx, endpoint); err != nil || renamed != nil {
 		return nil, absent, err
 	}
-	return nil, value, nil
-}
-
-// sameVolume compares presence and, where both values carry one, what the volume hangs on.
-func sameVolume(a, b drivers.Value) bool {
-	if a.Text != b.Text || len(a.Rest) == 0 || len(b.Rest) == 0 {
-		return a.Text == b.Text
-	}
-	var x, y volumeRest
-	return json.Unmarshal(a.Rest, &x) == nil && json.Unmarshal(b.Rest, &y) == nil && string(encode(x)) == string(encode(y))
+	return nil, drivers.Value{Text: drivers.Present, Made: map[string]string{drivers.MadeEndpoint: endpoint}}, nil
 }
 
 func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
-	name, err := parseVolume(v.target)
+	name, err := restorepoint.ParseVolume(v.target)
 	if err != nil {
 		return drivers.Value{}, err
 	}
@@ -95,14 +74,14 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 	return drivers.Value{}, invalid("set presence of", "volume "+v.target, "%q is neither present nor absent", c.Goal.Text)
 }
 
-func (v volumeOf) make(ctx context.Context, c drivers.Change, name volumeName, old *record, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
+func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.VolumeName, old *restorepoint.Record, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
 	const op = "make"
 	object := "volume " + v.target
-	if found.Text == drivers.Present && old.hangsOn(c.Goal) {
+	if found.Text == drivers.Present && old.HangsOn(c.Goal) {
 		// What is left of its making is cleared; then the goal stands.
 		return found, v.clearScratch(ctx, old.Change)
 	}
-	if err := expected(c, op, object, found, sameVolume); err != nil {
+	if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Present {
@@ -125,53 +104,40 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name volumeName, o
 			return drivers.Value{}, fail(op, object, err)
 		}
 	}
-	r := record{
+	r := restorepoint.Record{
 		V: 1, Target: v.target, Owner: c.Owner, Change: c.ID, Endpoint: v.diskPath(name).String(), Parents: []string{parent},
 		Replica: spec.Replica, RestorePoint: spec.RestorePoint, Volume: spec.Volume,
 	}
 	if err := v.announce(ctx, name, r); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	if err := v.makeDisks(ctx, c.ID, []record{r}, progress); err != nil {
+	if err := v.makeDisks(ctx, c.ID, []restorepoint.Record{r}, progress); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
 	return v.observe(ctx)
 }
 
 // announce writes down a volume before it is made: its record, then its pin.
-func (cl *client) announce(ctx context.Context, name volumeName, r record) error {
+func (cl *client) announce(ctx context.Context, name restorepoint.VolumeName, r restorepoint.Record) error {
 	if err := cl.writeRecord(ctx, name, r); err != nil {
 		return err
 	}
 	return cl.writePin(ctx, r)
 }
 
-// hangsOn reports whether a volume is what a goal asks for.
-func (r *record) hangsOn(goal drivers.Value) bool {
-	if goal.Spec != nil && goal.Spec.Volume != nil {
-		s := goal.Spec.Volume
-		return r.Replica == s.Replica && r.RestorePoint == s.RestorePoint && r.Volume == s.Volume
-	}
-	var rest volumeRest
-	if len(goal.Rest) == 0 || json.Unmarshal(goal.Rest, &rest) != nil {
-		return true // present, and nothing more is asked
-	}
-	return r.Replica == rest.Replica && r.RestorePoint == rest.RestorePoint && r.Volume == rest.Volume
-}
-
-func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *record, found drivers.Value) (drivers.Value, error) {
+func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *restorepoint.Record, found drivers.Value) (drivers.Value, error) {
 	const op = "delete"
 	object := "volume " + v.target
 	absent := drivers.Value{Text: drivers.Absent}
 	if r == nil {
-		name, err := parseVolume(v.target)
+		name, err := restorepoint.ParseVolume(v.target)
 		if err != nil {
 			return drivers.Value{}, err
 		}
 		return absent, v.deleteWritten(ctx, v.recordPath(name)) // one that was cut off
 	}
 	if found.Text == drivers.Present {
-		if err := expected(c, op, object, found, sameVolume); err != nil {
+		if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
 			return drivers.Value{}, err
 		}
 	}
@@ -179,7 +145,7 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *record, found
 	if err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	if marker != nil && marker.holds(r.Endpoint) {
+	if marker != nil && marker.Holds(r.Endpoint) {
 		return drivers.Value{}, refuse(op, object, "demote the replica first", "it is a promoted disk of %s, which is primary", r.Replica)
 	}
 	if err := v.deleteVolume(ctx, *r); err != nil {
@@ -190,7 +156,7 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *record, found
 
 // deleteVolume deletes a volume of ours with its pin, and its record last. It refuses
 // while any VM but its own scratch VM has the disk, or one that hangs on it.
-func (cl *client) deleteVolume(ctx context.Context, r record) error {
+func (cl *client) deleteVolume(ctx context.Context, r restorepoint.Record) error {
 	if err := cl.clearScratch(ctx, r.Change); err != nil {
 		return err
 	}
@@ -217,7 +183,7 @@ func (cl *client) deleteVolume(ctx context.Context, r record) error {
 	if err := cl.deletePin(ctx, r); err != nil {
 		return err
 	}
-	name, err := parseVolume(r.Target)
+	name, err := restorepoint.ParseVolume(r.Target)
 	if err != nil {
 		return err
 	}
@@ -236,24 +202,4 @@ func (cl *client) clearScratch(ctx context.Context, change string) error {
 		return err
 	}
 	return cl.destroyScratch(ctx, *scratch)
-}
-
-// holds reports whether an endpoint is one of the promoted disks.
-func (m *marker) holds(endpoint string) bool {
-	for _, e := range m.Volumes {
-		if e == endpoint {
-			return true
-		}
-	}
-	return false
-}
-
-// names gives the volumes' names, sorted.
-func names(volumes map[string]string) []string {
-	var list []string
-	for name := range volumes {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
 }
