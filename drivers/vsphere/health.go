@@ -53,7 +53,7 @@ func (d *driver) Health(ctx context.Context, report func(drivers.Health) error) 
 
 // healthy makes a real read: that vCenter answers is not enough.
 func (cl *client) healthy(ctx context.Context) error {
-	bounded, cancel := limited(ctx, healthLimit)
+	bounded, cancel := limited(ctx, cl.settings.silence)
 	defer cancel()
 	return honest(ctx, bounded, cl.readHosts(bounded))
 }

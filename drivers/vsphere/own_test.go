@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -101,7 +102,13 @@ func (o *ownVCenter) configuration(compute string) drivers.Configuration {
 
 func (o *ownVCenter) driver(compute string) *driver {
 	o.t.Helper()
-	d := &driver{}
+	return o.observed(compute, nil)
+}
+
+// observed gives a driver whose calls are told to observe.
+func (o *ownVCenter) observed(compute string, observe func(soap.HasFault)) *driver {
+	o.t.Helper()
+	d := &driver{observe: observe}
 	if err := d.Configure(o.t.Context(), o.configuration(compute)); err != nil {
 		o.t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/hotspare/hotspare/drivers"
 )
@@ -37,8 +38,9 @@ type settings struct {
 	datacenter string // empty: the only one
 	compute    string // empty: the only one
 	folder     string
-	thumbprint []byte // SHA-256; nil: by CA
-	ca         []byte // PEM; nil: the system's
+	thumbprint []byte        // SHA-256; nil: by CA
+	ca         []byte        // PEM; nil: the system's
+	silence    time.Duration // health's patience with vCenter
 }
 
 // parseSettings reads a configuration block. Its errors are of kind Invalid and name the
@@ -57,6 +59,7 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 		datacenter: values["datacenter"],
 		compute:    values["compute"],
 		folder:     strings.Trim(values["folder"], "/"),
+		silence:    healthLimit,
 	}
 	if c.Site == "" {
 		return settings{}, invalidAttribute("", "the site's id must be given")

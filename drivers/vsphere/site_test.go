@@ -186,6 +186,17 @@ func (c *calls) of(method string) int {
 	return c.count[method]
 }
 
+// all is how many calls there were.
+func (c *calls) all() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, of := range c.count {
+		n += of
+	}
+	return n
+}
+
 // dump is the site as text.
 func (s *testSite) dump() string {
 	s.t.Helper()
