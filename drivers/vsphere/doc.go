@@ -5,8 +5,8 @@
 //
 //	driver.go     the contract's methods; which property goes to which code
 //	settings.go   the configuration block and its schema
-//	session.go    the one session, which logs in again by itself
-//	watch.go      the one property collector that waits for tasks and states
+//	session.go    the one session: its calls and their limits; connect.go login.go
+//	watch.go      waiting for tasks and states; pump.go: the one property collector for all
 //	tasks.go      running a task; waiting for what an earlier call left running
 //	batch.go      calls that many share; reads.go: reads of single objects that do
 //	uuids.go      which VM has an instance UUID, while many are looked for

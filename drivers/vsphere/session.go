@@ -1,35 +1,20 @@
 package vsphere
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"reflect"
 	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi/vim25"
-	"github.com/vmware/govmomi/vim25/methods"
-	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
-	"github.com/vmware/govmomi/vim25/types"
 )
 
-const (
-	// callLimit is how long one call to vCenter may take.
-	callLimit = 60 * time.Second
-	// dialLimit is how long making a connection may take.
-	dialLimit = 15 * time.Second
-	// connections are kept for as many calls at once as the limits of Describe allow.
-	connections = 64
-)
+// callLimit is how long one call to vCenter may take.
+const callLimit = 60 * time.Second
 
 // session is the driver's one session at vCenter. It logs in when first used, and again
 // when the session has expired; the call that found out is then repeated. It may be used
@@ -45,63 +30,6 @@ type session struct {
 	epoch   atomic.Int64  // how often it has logged in
 }
 
-// newSession connects and logs in.
-func newSession(ctx context.Context, s settings, observe func(soap.HasFault)) (*session, error) {
-	tlsConfig, err := s.tlsConfig()
-	if err != nil {
-		return nil, err
-	}
-	client := soap.NewClient(s.url, false)
-	client.UserAgent = "hotspare"
-	transport := client.DefaultTransport()
-	transport.Proxy = nil
-	transport.MaxIdleConns = connections
-	transport.MaxIdleConnsPerHost = connections
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: dialLimit}, Config: tlsConfig}
-	transport.DialTLSContext = dialer.DialContext
-
-	se := &session{settings: s, soap: client, observe: observe, logging: make(chan struct{}, 1)}
-	bounded, cancel := limited(ctx, callLimit)
-	defer cancel()
-	if se.client, err = vim25.NewClient(bounded, client); err != nil {
-		return nil, honest(ctx, bounded, err)
-	}
-	se.client.RoundTripper = se
-	return se, se.login(ctx, 0)
-}
-
-// close logs out and drops the connections.
-func (s *session) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_ = s.call(ctx, &methods.LogoutBody{Req: &types.Logout{This: *s.client.ServiceContent.SessionManager}}, &methods.LogoutBody{})
-	s.soap.CloseIdleConnections()
-}
-
-// tlsConfig trusts one certificate, one set of CAs, or those of the system.
-func (s settings) tlsConfig() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.url.Hostname()}
-	if s.ca != nil {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(s.ca) {
-			return nil, invalidAttribute("ca_file", "holds no certificate as PEM")
-		}
-	}
-	if s.thumbprint != nil {
-		config.InsecureSkipVerify = true // the chain; the certificate itself is checked here:
-		config.VerifyConnection = func(state tls.ConnectionState) error {
-			sum := sha256.Sum256(state.PeerCertificates[0].Raw)
-			if !bytes.Equal(sum[:], s.thumbprint) {
-				return fmt.Errorf("%w: it is %X, configured is %X", errThumbprint, sum, s.thumbprint)
-			}
-			return nil
-		}
-	}
-	return config, nil
-}
-
-var errThumbprint = errors.New("the server's certificate does not have the configured thumbprint")
-
 // RoundTrip makes one call within its limit, and makes it again after a new login where
 // vCenter says that the session has expired.
 func (s *session) RoundTrip(ctx context.Context, request, response soap.HasFault) error {
@@ -115,27 +43,6 @@ func (s *session) RoundTrip(ctx context.Context, request, response soap.HasFault
 	}
 	reflect.ValueOf(response).Elem().SetZero() // or the old fault would be found in it
 	return s.call(ctx, request, response)
-}
-
-// expired reports whether an answer says that the session is over: by a fault, or, where
-// properties were asked for, by the reason why one is missing.
-func expired(response soap.HasFault, err error) bool {
-	if err != nil {
-		_, is := vimFault(err).(*types.NotAuthenticated)
-		return is
-	}
-	body, ok := response.(*methods.RetrievePropertiesExBody)
-	if !ok || body.Res == nil || body.Res.Returnval == nil {
-		return false
-	}
-	for _, content := range body.Res.Returnval.Objects {
-		for _, missing := range content.MissingSet {
-			if _, is := missing.Fault.Fault.(*types.NotAuthenticated); is {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (s *session) call(ctx context.Context, request, response soap.HasFault) error {
@@ -170,62 +77,6 @@ func honest(ctx, bounded context.Context, err error) error {
 	default:
 		return err
 	}
-}
-
-func (s *session) loggedIn() int64 { return s.epoch.Load() }
-
-// login logs in unless somebody else has done so since that epoch.
-func (s *session) login(ctx context.Context, epoch int64) error {
-	select {
-	case s.logging <- struct{}{}:
-		defer func() { <-s.logging }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if s.loggedIn() != epoch {
-		return nil
-	}
-	request := &methods.LoginBody{Req: &types.Login{
-		This:     *s.client.ServiceContent.SessionManager,
-		UserName: s.settings.username,
-		Password: s.settings.password,
-		Locale:   "en_US",
-	}}
-	if err := s.call(ctx, request, &methods.LoginBody{}); err != nil {
-		return &loginError{cause: err}
-	}
-	if epoch > 0 {
-		slog.Warn("the session at vCenter had expired; logged in again", "vcenter", s.settings.url.Host)
-	}
-	s.epoch.Add(1)
-	return nil
-}
-
-// loginError says that logging in failed, so that it is not taken for the fault of the
-// call that needed it.
-type loginError struct{ cause error }
-
-func (e *loginError) Error() string { return "log in: " + e.cause.Error() }
-
-// verify makes sure that the session is alive. An expired session has been seen to
-// answer with empty data instead of a fault, so nothing counts as absent without this.
-func (s *session) verify(ctx context.Context) error {
-	epoch := s.loggedIn()
-	for range 2 {
-		var manager mo.SessionManager
-		err := retrieveOne(ctx, s.client, *s.client.ServiceContent.SessionManager, []string{"currentSession"}, &manager)
-		if err != nil {
-			return err
-		}
-		if manager.CurrentSession != nil {
-			return nil
-		}
-		if err := s.login(ctx, epoch); err != nil {
-			return err
-		}
-		epoch = s.loggedIn()
-	}
-	return errors.New("vCenter keeps no session for us, though logging in succeeded")
 }
 
 // do makes one HTTP request for a file, and makes it again after a new login where the
