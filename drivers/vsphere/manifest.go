@@ -24,10 +24,14 @@ func (cl *client) readManifest(ctx context.Context, replica string) ([]drivers.R
 		return nil, err
 	}
 	points, err := restorepoint.ParseManifest(content, func(path string) (string, error) {
-		if !strings.HasPrefix(path, "[") {
-			path = folder.join(path).String()
+		if strings.HasPrefix(path, "[") {
+			return path, nil
 		}
-		return path, nil
+		whole := folder.join(path)
+		if !strings.HasPrefix(whole.path, folder.path+"/") {
+			return "", refuse("read", "replica "+replica, "look at the manifest", "the path %q leads out of the replica's folder", path)
+		}
+		return whole.String(), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", restorepoint.ManifestName, replica, err)
