@@ -103,6 +103,8 @@ func fail(op, object string, err error) error {
 		e.Kind, e.Next = drivers.Refused, "free room in the pool"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EPERM):
 		e.Kind, e.Next = drivers.Refused, "let the driver's account write there"
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		e.Kind, e.Next = drivers.Invalid, "choose a shorter name"
 	case errors.As(err, &at):
 		e.Kind, e.Next = classify(at)
 		e.Cause = fmt.Errorf("%s (libvirt code %d)", at.Message, at.Code)

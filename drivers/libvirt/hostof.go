@@ -2,13 +2,11 @@ package libvirt
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	"libvirt.org/go/libvirt"
 
 	"github.com/hotspare/hotspare/drivers"
-	"github.com/hotspare/hotspare/drivers/restorepoint"
 )
 
 // hostOf is the host that one VM is defined on.
@@ -17,32 +15,12 @@ type hostOf struct {
 	uuid string
 }
 
-// hostRest is what the host property has beside its text. The definition itself travels
-// from host to host: what is in it are other properties.
-type hostRest struct {
-	V         int  `json:"v"`
-	Autostart bool `json:"autostart,omitempty"` // with its host
-}
-
 func (h hostOf) observe(ctx context.Context) (drivers.Value, error) {
 	m, err := h.machine(ctx, h.uuid)
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	return hostValue(m), nil
-}
-
-func hostValue(m *machine) drivers.Value {
-	return drivers.Value{Text: m.host.name, Rest: restorepoint.Encode(hostRest{1, m.autostart})}
-}
-
-// sameHost compares the host and, where both values carry one, the rest.
-func sameHost(a, b drivers.Value) bool {
-	if a.Text != b.Text || len(a.Rest) == 0 || len(b.Rest) == 0 {
-		return a.Text == b.Text
-	}
-	var x, y hostRest
-	return json.Unmarshal(a.Rest, &x) == nil && json.Unmarshal(b.Rest, &y) == nil && x == y
+	return drivers.Value{Text: m.host.name}, nil
 }
 
 func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -57,9 +35,9 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	if m == nil {
 		return drivers.Value{}, notFound("find", "VM "+h.uuid, "check that it was not removed at the site", "no host has a domain with this UUID")
 	}
-	found := hostValue(m)
-	if !sameHost(found, c.Goal) {
-		if err := expected(c, "move", m.name, found, sameHost); err != nil {
+	found := drivers.Value{Text: m.host.name}
+	if !sameText(found, c.Goal) {
+		if err := expected(c, "move", m.name, found, sameText); err != nil {
 			return drivers.Value{}, err
 		}
 	}
@@ -80,7 +58,7 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 			return drivers.Value{}, fail("move", m.name, err)
 		}
 	}
-	if err := h.settle(ctx, to, c.Goal); err != nil {
+	if err := h.settle(ctx, to); err != nil {
 		return drivers.Value{}, fail("move", m.name, err)
 	}
 	return h.observe(ctx)
@@ -111,24 +89,15 @@ func (h hostOf) move(ctx context.Context, m *machine, to *host, c drivers.Change
 	return undefine(ctx, m)
 }
 
-// settle takes the mark of a move off, and sets autostart where the goal says so.
-func (h hostOf) settle(ctx context.Context, to *host, goal drivers.Value) error {
+// settle takes the mark of a move off.
+func (h hostOf) settle(ctx context.Context, to *host) error {
 	m, err := lookUp(ctx, to, h.uuid)
-	if err != nil || m == nil {
+	if err != nil || m == nil || m.mark.Moving == "" {
 		return err
 	}
-	if m.mark.Moving != "" {
-		plain := m.mark
-		plain.Moving = ""
-		if err := define(ctx, to, apply(m.xml, plain.set(m.xml, m.tree))); err != nil {
-			return err
-		}
-	}
-	var rest hostRest
-	if len(goal.Rest) > 0 && json.Unmarshal(goal.Rest, &rest) == nil && rest.Autostart != m.autostart {
-		return onDomain(ctx, m, func(dom *libvirt.Domain) error { return dom.SetAutostart(rest.Autostart) })
-	}
-	return nil
+	plain := m.mark
+	plain.Moving = ""
+	return define(ctx, to, apply(m.xml, plain.set(m.xml, m.tree)))
 }
 
 // undefine takes a definition off a host, and nothing else. Of a VM that has snapshots or a

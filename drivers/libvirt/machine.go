@@ -17,6 +17,7 @@ type machine struct {
 	uuid      string
 	name      string
 	state     libvirt.DomainState
+	ioError   bool // it is paused, for its storage failed
 	saved     bool // it has a managed-save image
 	autostart bool
 	snapshots int // and checkpoints
@@ -60,9 +61,11 @@ func readMachine(h *host, dom *libvirt.Domain) (*machine, error) {
 	if m.name, err = dom.GetName(); err != nil {
 		return nil, err
 	}
-	if m.state, _, err = dom.GetState(); err != nil {
+	reason := 0
+	if m.state, reason, err = dom.GetState(); err != nil {
 		return nil, err
 	}
+	m.ioError = m.state == libvirt.DOMAIN_PAUSED && libvirt.DomainPausedReason(reason) == libvirt.DOMAIN_PAUSED_IOERROR
 	// With its secrets: without them, defining it again would take them away.
 	if m.xml, err = dom.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE | libvirt.DOMAIN_XML_SECURE); err != nil {
 		return nil, err

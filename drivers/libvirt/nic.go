@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"libvirt.org/go/libvirt"
@@ -43,6 +44,9 @@ func (n nicOf) observe(ctx context.Context) (drivers.Value, error) {
 
 func (n nicOf) find(m *machine) (*node, error) {
 	if nic := findNIC(m.tree, n.slot); nic != nil {
+		if same := slices.DeleteFunc(m.tree.all("devices", "interface"), func(o *node) bool { return nicSlot(o) != nicSlot(nic) }); len(same) > 1 {
+			return nil, refuse("find NIC "+n.slot+" of", m.name, "give each NIC a MAC address of its own", "%d NICs have this MAC address", len(same))
+		}
 		return nic, nil
 	}
 	return nil, notFound("find NIC "+n.slot+" of", m.name, "check that nobody removed the NIC", "the VM has no NIC with this MAC address")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -19,6 +17,10 @@ const (
 	askAgain = 2 * time.Second
 	// lookAgain is how long an event is waited for before the state is read anyway.
 	lookAgain = 250 * time.Millisecond
+	// startPatience is how long a start may go on when its caller has given up.
+	startPatience = 3 * time.Second
+	// resumeTries is how often a VM is resumed whose storage failed, lookAgain apart.
+	resumeTries = 8
 )
 
 // powerOf is the power of one VM.
@@ -32,7 +34,7 @@ func (p powerOf) observe(ctx context.Context) (drivers.Value, error) {
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	return drivers.Value{Text: m.power()}, nil
+	return powerValue(m), nil
 }
 
 func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -41,12 +43,26 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 		return drivers.Value{}, err
 	}
 	op := "power " + c.Goal.Text
-	found := drivers.Value{Text: m.power()}
+	found := powerValue(m)
 	if sameText(found, c.Goal) {
-		return found, nil
+		if len(c.Goal.Rest) > 0 && wantsAutostart(c.Goal) != m.autostart {
+			if err := setAutostart(ctx, m, c.Goal); err != nil {
+				return drivers.Value{}, fail(op, m.name, err)
+			}
+			return p.observe(ctx)
+		}
+		if m.ioError && c.Goal.Text == drivers.On {
+			err = fail("resume", m.name, resume(ctx, m))
+		}
+		return found, err
 	}
 	if err := expected(c, op, m.name, found, sameText); err != nil {
 		return drivers.Value{}, err
+	}
+	if m.autostart != wantsAutostart(c.Goal) && (c.Goal.Text == drivers.Off || len(c.Goal.Rest) > 0) {
+		if err := setAutostart(ctx, m, c.Goal); err != nil {
+			return drivers.Value{}, fail(op, m.name, err)
+		}
 	}
 	switch c.Goal.Text {
 	case drivers.On:
@@ -66,102 +82,6 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 		err = unavailable(op, m.name, "", "libvirt reported success, but the VM is %s", value.Text)
 	}
 	return value, err
-}
-
-// on starts a VM, from its managed-save image where it has one.
-func (p powerOf) on(ctx context.Context, m *machine, progress func(drivers.Progress)) error {
-	if err := p.mayRun(ctx, m); err != nil {
-		return err
-	}
-	if m.saved {
-		if err := p.sameDisksSaved(ctx, m); err != nil {
-			return err
-		}
-	}
-	progress(drivers.Progress{Message: "powering on"})
-	err := onDomain(ctx, m, func(dom *libvirt.Domain) error { return dom.Create() })
-	if code(err) == libvirt.ERR_OPERATION_INVALID && strings.Contains(err.Error(), "already running") {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
-	// What runs is looked at, not believed: a saved image brings its own disks.
-	now, err := lookUp(context.WithoutCancel(ctx), m.host, m.uuid)
-	if err != nil || now == nil || !now.running() {
-		return err // observe tells
-	}
-	for _, disk := range disks(now.tree) {
-		slot := disk.kid("target").attr("dev")
-		if running := findDisk(now.live, slot); running == nil || endpointOf(running) != endpointOf(disk) {
-			stop := onDomain(context.WithoutCancel(ctx), m, func(dom *libvirt.Domain) error { return dom.Destroy() })
-			return errors.Join(refuse("power on", m.name, "look at what changed the VM meanwhile",
-				"it ran on another disk %s than it is defined with, and was stopped", slot), stop)
-		}
-	}
-	return nil
-}
-
-// mayRun refuses to run a VM on a disk that is not there, that another one writes to, or
-// that another one's disk hangs on, or whose parent another one writes to: a disk would be
-// destroyed. QEMU's locks refuse some of this, for local files only.
-func (p powerOf) mayRun(ctx context.Context, m *machine) error {
-	all, err := p.readUsages(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range p.disksOf(ctx, m) {
-		if own := d.files[0]; strings.HasPrefix(own, "/") && p.visible(own) {
-			if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
-				return notFound("power on", m.name, "give the VM another disk", "there is no file %s", own)
-			}
-		}
-		for i, file := range d.files {
-			parent := i > 0
-			user := users(all, file, func(u usage, other usedDisk, own bool) bool {
-				switch {
-				case u.uuid == m.uuid, parent && !own, !parent && own && other.shared && d.shared, d.readOnly && other.readOnly:
-					return false
-				case !own:
-					return !d.readOnly // a disk of u hangs on what m would write to
-				}
-				return u.inUse()
-			})
-			if user != nil {
-				return refuse("power on", m.name, "power that VM off first, or give one of them another disk",
-					"its disk %s is used by VM %s too, on host %s", file, user.name, user.host.name)
-			}
-		}
-	}
-	return nil
-}
-
-// sameDisksSaved refuses to go on from a managed-save image that has other disks than the
-// definition: it silently overrides it.
-func (p powerOf) sameDisksSaved(ctx context.Context, m *machine) error {
-	text, err := read(ctx, m.host, func(conn *libvirt.Connect) (string, error) {
-		dom, err := conn.LookupDomainByUUIDString(m.uuid)
-		if err != nil {
-			return "", err
-		}
-		defer dom.Free()
-		return dom.ManagedSaveGetXMLDesc(0)
-	})
-	if err != nil {
-		return err
-	}
-	saved, err := parseTree(text)
-	if err != nil {
-		return err
-	}
-	for _, disk := range disks(m.tree) {
-		slot := disk.kid("target").attr("dev")
-		if d := findDisk(saved, slot); d == nil || endpointOf(d) != endpointOf(disk) {
-			return refuse("power on", m.name, "remove the saved image, or put the disk back",
-				"its managed-save image has another disk %s than its definition", slot)
-		}
-	}
-	return nil
 }
 
 // suspend keeps the memory of a VM that we made. A standby VM is never suspended: its

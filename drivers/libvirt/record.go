@@ -1,6 +1,8 @@
 package libvirt
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -101,4 +103,18 @@ func readMarker(replica string) (*restorepoint.Marker, error) {
 		return nil, err
 	}
 	return restorepoint.ParseMarker(content, replica)
+}
+
+// ours reports whether a file lies where this driver puts volumes: also by its real path, for
+// a link in the pool may lead out of it. Of a folder that is gone the path as it is counts.
+func (cl *cluster) ours(file string) bool {
+	if filepath.Clean(file) != file || !strings.HasPrefix(file, cl.home()+"/") {
+		return false
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	home, err := filepath.EvalSymlinks(cl.home())
+	return err == nil && strings.HasPrefix(folder, home+"/")
 }

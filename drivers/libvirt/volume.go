@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/drivers/restorepoint"
@@ -210,7 +209,7 @@ func (cl *cluster) deleteVolume(ctx context.Context, r restorepoint.Record) erro
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(r.Endpoint, cl.home()+"/") {
+	if !cl.ours(r.Endpoint) {
 		return refuse("delete", "volume "+r.Target, "look at the record, and who wrote it", "its record names the disk %s, which is none of ours", r.Endpoint)
 	}
 	there, err := exists(r.Endpoint)
