@@ -110,7 +110,7 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	if sameDevice(found, c.Goal) {
 		return found, nil
 	}
-	if err := expected(c, op, m.name, found, sameDevice); err != nil {
+	if err := c.CheckExpected(op, m.name, found, sameDevice); err != nil {
 		return drivers.Value{}, err
 	}
 	if err := swappable(op, m); err != nil {

@@ -224,18 +224,3 @@ func (cl *cluster) handler(p drivers.Property) (handler, error) {
 	}
 	return nil, invalid("set", p.String(), "the libvirt driver has no property %s of a %s", p.Name, p.Kind)
 }
-
-// expected refuses, as drift, a value found that the change does not expect.
-func expected(c drivers.Change, op, object string, found drivers.Value, same func(a, b drivers.Value) bool) error {
-	if len(c.Expected) == 0 {
-		return nil
-	}
-	for _, value := range c.Expected {
-		if same(value, found) {
-			return nil
-		}
-	}
-	return drift(op, object, found, "found %q where %q is expected", found.Text, c.Expected[0].Text)
-}
-
-func sameText(a, b drivers.Value) bool { return a.Text == b.Text }

@@ -112,7 +112,7 @@ func fail(op, object string, err error) error {
 	return e
 }
 
-// refuse, notFound, invalid, unavailable and drift are the errors that the driver itself
+// refuse, notFound, invalid and unavailable are the errors that the driver itself
 // decides on.
 func refuse(op, object, next, cause string, args ...any) error {
 	return &drivers.Error{Kind: drivers.Refused, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
@@ -128,11 +128,4 @@ func invalid(op, object, cause string, args ...any) error {
 
 func unavailable(op, object, next, cause string, args ...any) error {
 	return &drivers.Error{Kind: drivers.Unavailable, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
-}
-
-func drift(op, object string, found drivers.Value, cause string, args ...any) error {
-	return &drivers.Error{
-		Kind: drivers.Drift, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Found: &found,
-		Next: "put it back by hand, or accept what is there",
-	}
 }

@@ -39,10 +39,11 @@ func writeFile(path string, content []byte) error {
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	return errors.Join(err, syncFolder(filepath.Dir(path)))
+	return errors.Join(err, syncPath(filepath.Dir(path)))
 }
 
-func syncFolder(path string) error {
+// syncPath makes a file, or a folder's list of names, last beyond a crash of the machine.
+func syncPath(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err
@@ -120,10 +121,13 @@ func makeOverlay(ctx context.Context, path, backing, format string) error {
 	if err := os.Chmod(made, 0o644); err != nil {
 		return err
 	}
+	if err := syncPath(made); err != nil {
+		return err
+	}
 	if err := os.Link(made, path); err != nil {
 		return err
 	}
-	return syncFolder(folder)
+	return syncPath(folder)
 }
 
 // qemuImg runs qemu-img, which dies with this process: nobody else writes to what it makes.

@@ -36,8 +36,8 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 		return drivers.Value{}, notFound("find", "VM "+h.uuid, "check that it was not removed at the site", "no host has a domain with this UUID")
 	}
 	found := drivers.Value{Text: m.host.name}
-	if !sameText(found, c.Goal) {
-		if err := expected(c, "move", m.name, found, sameText); err != nil {
+	if !drivers.SameText(found, c.Goal) {
+		if err := c.CheckExpected("move", m.name, found, drivers.SameText); err != nil {
 			return drivers.Value{}, err
 		}
 	}

@@ -77,7 +77,7 @@ func (n nicOf) apply(ctx context.Context, c drivers.Change, progress func(driver
 	if sameDevice(found, c.Goal) && len(found.Rest) > 0 {
 		return found, nil
 	}
-	if err := expected(c, op, m.name, found, sameDevice); err != nil {
+	if err := c.CheckExpected(op, m.name, found, sameDevice); err != nil {
 		return drivers.Value{}, err
 	}
 	if m.saved {

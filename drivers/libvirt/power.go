@@ -44,7 +44,7 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 	}
 	op := "power " + c.Goal.Text
 	found := powerValue(m)
-	if sameText(found, c.Goal) {
+	if drivers.SameText(found, c.Goal) {
 		if len(c.Goal.Rest) > 0 && wantsAutostart(c.Goal) != m.autostart {
 			if err := setAutostart(ctx, m, c.Goal); err != nil {
 				return drivers.Value{}, fail(op, m.name, err)
@@ -52,11 +52,13 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 			return p.observe(ctx)
 		}
 		if m.ioError && c.Goal.Text == drivers.On {
-			err = fail("resume", m.name, resume(ctx, m))
+			if err := resume(ctx, m); err != nil {
+				return drivers.Value{}, fail("resume", m.name, err)
+			}
 		}
-		return found, err
+		return found, nil
 	}
-	if err := expected(c, op, m.name, found, sameText); err != nil {
+	if err := c.CheckExpected(op, m.name, found, drivers.SameText); err != nil {
 		return drivers.Value{}, err
 	}
 	if m.autostart != wantsAutostart(c.Goal) && (c.Goal.Text == drivers.Off || len(c.Goal.Rest) > 0) {
@@ -78,7 +80,7 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 		return drivers.Value{}, fail(op, m.name, err)
 	}
 	value, err := p.observe(ctx)
-	if err == nil && !sameText(value, c.Goal) {
+	if err == nil && !drivers.SameText(value, c.Goal) {
 		err = unavailable(op, m.name, "", "libvirt reported success, but the VM is %s", value.Text)
 	}
 	return value, err

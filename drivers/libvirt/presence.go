@@ -70,9 +70,9 @@ func (p presenceOf) make(ctx context.Context, c drivers.Change, m *machine, foun
 		if p.stands(c, m, found) {
 			return found, nil
 		}
-		return drivers.Value{}, drift("make", "VM "+m.name, found, "a VM with this UUID is there already, and is not what the change makes")
+		return drivers.Value{}, drivers.Drifted("make", "VM "+m.name, found, "a VM with this UUID is there already, and is not what the change makes")
 	}
-	if err := expected(c, "make", "VM "+p.uuid, found, samePresence); err != nil {
+	if err := c.CheckExpected("make", "VM "+p.uuid, found, samePresence); err != nil {
 		return drivers.Value{}, err
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.VM == nil {
@@ -107,7 +107,7 @@ func (p presenceOf) remove(ctx context.Context, c drivers.Change, m *machine, fo
 	if m.mark.Owner.Site != p.settings.site {
 		return drivers.Value{}, refuse("delete", object, "delete it by hand, if it may go", "it is not ours")
 	}
-	if err := expected(c, "delete", object, found, samePresence); err != nil {
+	if err := c.CheckExpected("delete", object, found, samePresence); err != nil {
 		return drivers.Value{}, err
 	}
 	if m.running() || m.saved {
@@ -153,6 +153,9 @@ func (p presenceOf) deleteFiles(ctx context.Context) error {
 		case strings.HasPrefix(name, diskPrefix) && strings.HasSuffix(name, ".qcow2"):
 			if all == nil {
 				if all, err = p.readUsages(ctx); err != nil {
+					return err
+				}
+				if err := p.unseen(); err != nil {
 					return err
 				}
 			}

@@ -19,11 +19,11 @@ func (r roleOf) promote(ctx context.Context, c drivers.Change, found drivers.Val
 	if restorepoint.SameRole(found, drivers.Value{Text: drivers.Primary, Rest: restorepoint.Encode(rest)}) {
 		return found, fail(op, object, r.settleRecords(found.Made))
 	}
-	if err := expected(c, op, object, found, restorepoint.SameRole); err != nil {
+	if err := c.CheckExpected(op, object, found, restorepoint.SameRole); err != nil {
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Primary {
-		return drivers.Value{}, drift(op, object, found, "it is primary already, promoted as something else")
+		return drivers.Value{}, drivers.Drifted(op, object, found, "it is primary already, promoted as something else")
 	}
 	progress(drivers.Progress{Message: "promoting"})
 	var endpoints map[string]string

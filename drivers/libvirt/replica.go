@@ -61,7 +61,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 		kept, err := keptOf(c)
 		return drivers.Value{Text: drivers.Secondary, Made: kept}, fail(op, object, err)
 	}
-	if err := expected(c, op, object, found, restorepoint.SameRole); err != nil {
+	if err := c.CheckExpected(op, object, found, restorepoint.SameRole); err != nil {
 		return drivers.Value{}, err
 	}
 	all, err := r.readUsages(ctx)
@@ -80,7 +80,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 	if err := deleteFile(r.markerPath()); err != nil {
 		return drivers.Value{}, fail(op, object, err)
 	}
-	return drivers.Value{Text: drivers.Secondary, Made: found.Made}, fail(op, object, syncFolder(r.path))
+	return drivers.Value{Text: drivers.Secondary, Made: found.Made}, fail(op, object, syncPath(r.path))
 }
 
 // keptOf tells what an earlier, cut off, application of this same demotion kept: what was

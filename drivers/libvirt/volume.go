@@ -79,7 +79,7 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 		return drivers.Value{}, refuse("delete", "volume "+v.target, "delete it by hand, if it may go",
 			"the disk %s is not ours", found.Made[drivers.MadeEndpoint])
 	case foreign:
-		return drivers.Value{}, drift("set presence of", "volume "+v.target, found,
+		return drivers.Value{}, drivers.Drifted("set presence of", "volume "+v.target, found,
 			"there is a disk %s that is not ours", found.Made[drivers.MadeEndpoint])
 	case c.Goal.Text == drivers.Present:
 		return v.make(ctx, c, name, r, found, progress)
@@ -95,11 +95,11 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.
 	if found.Text == drivers.Present && old.HangsOn(c.Goal) {
 		return found, nil
 	}
-	if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
+	if err := c.CheckExpected(op, object, found, restorepoint.SameVolume); err != nil {
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Present {
-		return drivers.Value{}, drift(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
+		return drivers.Value{}, drivers.Drifted(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.Volume == nil {
 		return drivers.Value{}, invalid(op, object, "the goal does not say of which restore point")
@@ -188,7 +188,7 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, name restorepoin
 		return absent, fail(op, object, err)
 	}
 	if found.Text == drivers.Present {
-		if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
+		if err := c.CheckExpected(op, object, found, restorepoint.SameVolume); err != nil {
 			return drivers.Value{}, err
 		}
 	}

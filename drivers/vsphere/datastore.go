@@ -112,7 +112,7 @@ func (d datastoreOf) apply(ctx context.Context, c drivers.Change, progress func(
 		return found, err
 	}
 	if !halfMounted(c, found) {
-		if err := expected(c, op, object, found, sameDatastore); err != nil {
+		if err := c.CheckExpected(op, object, found, sameDatastore); err != nil {
 			return drivers.Value{}, err
 		}
 	}
@@ -212,7 +212,7 @@ func (d datastoreOf) mount(ctx context.Context, c drivers.Change, store *mo.Data
 	}
 	now, mounted := readDatastoreRest(found)
 	if mounted && !now.sameExport(want) {
-		return drift("mount", object, found, "another export, %s:%s, has this name", now.Server, now.Path)
+		return drivers.Drifted("mount", object, found, "another export, %s:%s, has this name", now.Server, now.Path)
 	}
 	if mounted && !now.within(want) {
 		if err := d.unmount(ctx, store, found, hosts, want.Mounts, progress); err != nil {

@@ -87,7 +87,7 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	if err != nil || sameDisk(found, c.Goal) {
 		return found, err
 	}
-	if err := expected(c, op, vm.Name, found, sameDisk); err != nil {
+	if err := c.CheckExpected(op, vm.Name, found, sameDisk); err != nil {
 		return drivers.Value{}, err
 	}
 	if err := d.swappable(ctx, op, vm, c.Goal.Text); err != nil {

@@ -141,10 +141,3 @@ func notFound(op, object, next, cause string, args ...any) error {
 func invalid(op, object, cause string, args ...any) error {
 	return &drivers.Error{Kind: drivers.Invalid, Op: op, Object: object, Cause: fmt.Errorf(cause, args...)}
 }
-
-func drift(op, object string, found drivers.Value, cause string, args ...any) error {
-	return &drivers.Error{
-		Kind: drivers.Drift, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Found: &found,
-		Next: "put it back by hand, or accept what is there",
-	}
-}

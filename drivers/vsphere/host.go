@@ -53,12 +53,12 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	if sameText(found, c.Goal) {
+	if drivers.SameText(found, c.Goal) {
 		return found, nil
 	}
 	// Where DRS moves VMs, no host is drift.
 	if !h.places.movesVMs {
-		if err := expected(c, "move", vm.Name, found, sameText); err != nil {
+		if err := c.CheckExpected("move", vm.Name, found, drivers.SameText); err != nil {
 			return drivers.Value{}, err
 		}
 	}

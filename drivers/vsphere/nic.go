@@ -117,7 +117,7 @@ func (n nicOf) apply(ctx context.Context, c drivers.Change, progress func(driver
 	if sameNIC(found, c.Goal) {
 		return found, nil
 	}
-	if err := expected(c, op, vm.Name, found, sameNIC); err != nil {
+	if err := c.CheckExpected(op, vm.Name, found, sameNIC); err != nil {
 		return drivers.Value{}, err
 	}
 	var rest nicRest

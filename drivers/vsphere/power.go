@@ -52,10 +52,10 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 	}
 	op := "power " + c.Goal.Text
 	found := drivers.Value{Text: powerText(vm.Runtime.PowerState)}
-	if sameText(found, c.Goal) {
+	if drivers.SameText(found, c.Goal) {
 		return found, nil
 	}
-	if err := expected(c, op, vm.Name, found, sameText); err != nil {
+	if err := c.CheckExpected(op, vm.Name, found, drivers.SameText); err != nil {
 		return drivers.Value{}, err
 	}
 	if err := unanswered(op, vm.Name, vm.Runtime.Question); err != nil {
@@ -81,7 +81,7 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 		}
 	}
 	value := drivers.Value{Text: powerText(vm.Runtime.PowerState)}
-	if !sameText(value, c.Goal) {
+	if !drivers.SameText(value, c.Goal) {
 		err = &drivers.Error{
 			Kind: drivers.Unavailable, Op: op, Object: vm.Name,
 			Cause: fmt.Errorf("vCenter reported success, but the VM is %s", value.Text),

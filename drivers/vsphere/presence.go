@@ -84,9 +84,9 @@ func (p presenceOf) make(ctx context.Context, c drivers.Change, vm *mo.VirtualMa
 		if p.stands(c, vm, t, found) {
 			return found, nil
 		}
-		return drivers.Value{}, drift("make", "VM "+vm.Name, found, "a VM with this instance UUID is there already, and is not what the change makes")
+		return drivers.Value{}, drivers.Drifted("make", "VM "+vm.Name, found, "a VM with this instance UUID is there already, and is not what the change makes")
 	}
-	if err := expected(c, "make", "VM "+p.uuid, found, samePresence); err != nil {
+	if err := c.CheckExpected("make", "VM "+p.uuid, found, samePresence); err != nil {
 		return drivers.Value{}, err
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.VM == nil {
@@ -121,7 +121,7 @@ func (p presenceOf) remove(ctx context.Context, c drivers.Change, vm *mo.Virtual
 	if t.owner.Site != p.settings.site {
 		return drivers.Value{}, refuse("delete", object, "delete it by hand, if it may go", "it is not ours")
 	}
-	if err := expected(c, "delete", object, found, samePresence); err != nil {
+	if err := c.CheckExpected("delete", object, found, samePresence); err != nil {
 		return drivers.Value{}, err
 	}
 	if err := p.settleEntity(ctx, vm.Self); err != nil {

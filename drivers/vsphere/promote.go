@@ -20,11 +20,11 @@ func (r roleOf) promote(ctx context.Context, c drivers.Change, found drivers.Val
 	if restorepoint.SameRole(found, asked) {
 		return found, r.settleRecords(ctx, found.Made)
 	}
-	if err := expected(c, op, object, found, restorepoint.SameRole); err != nil {
+	if err := c.CheckExpected(op, object, found, restorepoint.SameRole); err != nil {
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Primary {
-		return drivers.Value{}, drift(op, object, found, "it is primary already, promoted as something else")
+		return drivers.Value{}, drivers.Drifted(op, object, found, "it is primary already, promoted as something else")
 	}
 	var endpoints map[string]string
 	if spec.Kept != "" {

@@ -62,7 +62,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 		secondary.Made = kept
 		return secondary, err
 	}
-	if err := expected(c, op, object, found, restorepoint.SameRole); err != nil {
+	if err := c.CheckExpected(op, object, found, restorepoint.SameRole); err != nil {
 		return drivers.Value{}, err
 	}
 	for _, volume := range restorepoint.Names(found.Made) {

@@ -62,7 +62,7 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 			"the disk %s is not ours", found.Made[drivers.MadeEndpoint])
 	}
 	if found.Text == drivers.Present && r == nil {
-		return drivers.Value{}, drift("set presence of", "volume "+v.target, found,
+		return drivers.Value{}, drivers.Drifted("set presence of", "volume "+v.target, found,
 			"there is a disk %s that is not ours", found.Made[drivers.MadeEndpoint])
 	}
 	switch c.Goal.Text {
@@ -81,11 +81,11 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.
 		// What is left of its making is cleared; then the goal stands.
 		return found, v.clearScratch(ctx, old.Change)
 	}
-	if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
+	if err := c.CheckExpected(op, object, found, restorepoint.SameVolume); err != nil {
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Present {
-		return drivers.Value{}, drift(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
+		return drivers.Value{}, drivers.Drifted(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.Volume == nil {
 		return drivers.Value{}, invalid(op, object, "the goal does not say of which restore point")
@@ -137,7 +137,7 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *restorepoint.
 		return absent, v.deleteWritten(ctx, v.recordPath(name)) // one that was cut off
 	}
 	if found.Text == drivers.Present {
-		if err := expected(c, op, object, found, restorepoint.SameVolume); err != nil {
+		if err := c.CheckExpected(op, object, found, restorepoint.SameVolume); err != nil {
 			return drivers.Value{}, err
 		}
 	}

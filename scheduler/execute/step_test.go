@@ -42,7 +42,7 @@ func TestAFailureIsTriedAgainAndThenHeld(t *testing.T) {
 	facts(t, small, func(r *rig) {
 		vms := r.machines(2, 1, sim.Guest{})
 		r.site.AddFault(sim.Fault{Mode: sim.FailBefore, Property: vms[0], Message: "no route to host"})
-		r.site.AddFault(sim.Fault{Mode: sim.FailBefore, Property: vms[1], Times: 3})
+		r.site.AddFault(sim.Fault{Mode: sim.FailBefore, Property: vms[1], Times: 3, Message: "connection reset"})
 		run := r.begin(scheduler.Plan{Shutdown: time.Minute}, forced(vms[0]), forced(vms[1]))
 		took := r.rest(run)
 		r.want(run, 1, scheduler.StepHeld)
@@ -52,6 +52,9 @@ func TestAFailureIsTriedAgainAndThenHeld(t *testing.T) {
 		}
 		if sr := r.step(run, 1); !strings.Contains(sr.Note, "no route to host") || !strings.Contains(sr.Note, "it failed for 1m") {
 			t.Errorf("it was held for %q", sr.Note)
+		}
+		if sr := r.step(run, 2); !strings.Contains(sr.Note, "done after 3 calls failed, the last: ") || !strings.Contains(sr.Note, "connection reset") {
+			t.Errorf("what it took is told as %q", sr.Note)
 		}
 		if calls := len(r.site.Calls()); calls > 30 {
 			t.Errorf("%d calls in a minute: it does not back off", calls)

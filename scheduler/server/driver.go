@@ -196,7 +196,7 @@ func (d *driver) silence() error {
 	if !d.configured || time.Since(d.reported) < 2*every {
 		return nil
 	}
-	return fmt.Errorf("the site gives no answer: no report of its health since %s, where one is due every %s", d.reported.UTC().Format(time.TimeOnly), every)
+	return fmt.Errorf("the site gives no answer: no report of its health since %s, where one is due every %s; look whether the hypervisor's management answers", d.reported.UTC().Format(time.TimeOnly), every)
 }
 
 func (d *driver) view() api.Driver {
