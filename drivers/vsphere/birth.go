@@ -78,7 +78,7 @@ func (cl *client) makeBatch(ctx context.Context, change string, records []restor
 // findScratch gives the scratch VM of a change, or nil; what an earlier process left
 // running to make it, or on it, has ended then.
 func (cl *client) findScratch(ctx context.Context, change string) (*types.ManagedObjectReference, error) {
-	if err := cl.settleBirths(ctx); err != nil {
+	if err := cl.settleCreations(ctx); err != nil {
 		return nil, err
 	}
 	scratch, err := cl.findInFolder(ctx, scratchName(change))

@@ -209,6 +209,11 @@ func (cl *client) findHost(ctx context.Context, name string) (*mo.HostSystem, er
 	return nil, notFound("find host", name, "check the host's name, and that it is in the cluster", "the cluster has no such host")
 }
 
+// isTemplate reports whether a template is so called, by its name or its instance UUID.
+func isTemplate(vm mo.VirtualMachine, called string) bool {
+	return plainName(vm.Name) == called || strings.EqualFold(vm.Summary.Config.InstanceUuid, called)
+}
+
 // findTemplate gives the template by its name or its instance UUID.
 func (cl *client) findTemplate(ctx context.Context, name string) (*mo.VirtualMachine, error) {
 	var machines []mo.VirtualMachine
@@ -217,7 +222,7 @@ func (cl *client) findTemplate(ctx context.Context, name string) (*mo.VirtualMac
 		return nil, err
 	}
 	machines = slices.DeleteFunc(machines, func(m mo.VirtualMachine) bool {
-		return !m.Summary.Config.Template || plainName(m.Name) != name && !strings.EqualFold(m.Summary.Config.InstanceUuid, name)
+		return !m.Summary.Config.Template || !isTemplate(m, name)
 	})
 	switch len(machines) {
 	case 0:

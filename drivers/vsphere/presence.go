@@ -61,9 +61,14 @@ func (p presenceOf) apply(ctx context.Context, c drivers.Change, progress func(d
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	if vm == nil {
-		// One that an earlier process began to make may be about to appear.
-		if err := p.settleBirths(ctx); err != nil {
+	// One that an earlier process began to make may be about to appear, and one that is
+	// there may not be whole.
+	template := t.template
+	if vm == nil && c.Goal.Spec != nil && c.Goal.Spec.VM != nil {
+		template = c.Goal.Spec.VM.Template
+	}
+	if vm == nil || template != "" {
+		if err := p.settleClones(ctx, template); err != nil {
 			return drivers.Value{}, err
 		}
 		if vm, t, found, err = p.look(ctx); err != nil {

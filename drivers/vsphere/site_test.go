@@ -176,8 +176,12 @@ type calls struct {
 func (c *calls) note(request soap.HasFault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", request), "*methods."), "Body")
-	c.count[name]++
+	c.count[methodOf(request)]++
+}
+
+// methodOf names the method that a request calls.
+func methodOf(request soap.HasFault) string {
+	return strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", request), "*methods."), "Body")
 }
 
 func (c *calls) of(method string) int {

@@ -62,6 +62,11 @@ type runningTask struct {
 	name   string // "CloneVM_Task"
 }
 
+// does reports whether the task is that of a method, named without "_Task".
+func (t runningTask) does(method string) bool {
+	return strings.EqualFold(strings.TrimSuffix(t.name, "_Task"), method)
+}
+
 // runningTasks lists what vCenter is at work on, in one call.
 func (cl *client) runningTasks(ctx context.Context) ([]runningTask, error) {
 	return cl.runningAt(ctx, *cl.vim.ServiceContent.TaskManager)
@@ -156,12 +161,23 @@ func (cl *client) settleEntity(ctx context.Context, entity types.ManagedObjectRe
 	return cl.settleAt(ctx, entity, func(runningTask) bool { return true })
 }
 
-// settleBirths waits for VMs that are being made, by anybody but this process, whose own
-// are not left behind.
-func (cl *client) settleBirths(ctx context.Context) error {
+// settleCreations waits for empty VMs that are being made, by anybody but this process,
+// whose own are not left behind.
+func (cl *client) settleCreations(ctx context.Context) error {
+	return cl.settle(ctx, func(t runningTask) bool { return t.does("CreateVM") && !cl.births.has(t.ref) })
+}
+
+// settleClones is settleCreations for clones of a template, or of any where it is "": a
+// stranger's clone can take hours, and is not waited for where the template is known.
+func (cl *client) settleClones(ctx context.Context, template string) error {
 	return cl.settle(ctx, func(t runningTask) bool {
-		name := strings.TrimSuffix(t.name, "_Task")
-		birth := strings.EqualFold(name, "CloneVM") || strings.EqualFold(name, "CreateVM")
-		return birth && !cl.births.has(t.ref)
+		if !t.does("CloneVM") || cl.births.has(t.ref) {
+			return false
+		}
+		var source mo.VirtualMachine
+		if template == "" || retrieveOne(ctx, cl.vim, t.entity, []string{"name", "summary.config.instanceUuid"}, &source) != nil {
+			return true // it may be of our template
+		}
+		return isTemplate(source, template)
 	})
 }
