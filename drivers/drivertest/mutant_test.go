@@ -42,6 +42,11 @@ func (m *mutant) Inventory(ctx context.Context, r drivers.InventoryRequest, item
 func (m *mutant) Apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
 	before, _ := m.Driver.Observe(ctx, c.Property)
 	switch m.mistake {
+	case "never answers":
+		if c.Goal.Text == drivers.On {
+			<-ctx.Done()
+			return drivers.Value{}, ctx.Err()
+		}
 	case "forgets the rest":
 		c.Goal.Rest = nil
 	case "overwrites drift":
@@ -93,6 +98,7 @@ func TestTheSuiteFindsMistakes(t *testing.T) {
 		"returns the goal, not what stands": "volume_presence/there_and_back",
 		"finds what is not there":           "general/unknown_targets",
 		"lists another power state":         "general/inventory",
+		"never answers":                     "vm_power/there_and_back",
 	} {
 		t.Run(mistake, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMutant$", "-test.timeout=100s")
@@ -103,6 +109,9 @@ func TestTheSuiteFindsMistakes(t *testing.T) {
 			}
 			if !strings.Contains(string(out), "--- FAIL: TestMutant/"+check) {
 				t.Fatalf("check %s passed:\n%s", check, out)
+			}
+			if mistake == "never answers" && strings.Count(string(out), "--- FAIL: TestMutant/vm_") != 2 { // the scene and its check
+				t.Fatalf("the suite went on without an answer:\n%s", out)
 			}
 		})
 	}

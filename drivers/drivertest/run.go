@@ -20,6 +20,8 @@ type suite struct {
 	// those of the last one.
 	prefix string
 	serial atomic.Int64
+	// silent says why the rest is not tried: each of its calls would take CallTimeout.
+	silent string
 }
 
 // Run runs the whole suite, and prints at its end what was tried, property by property,
@@ -46,7 +48,11 @@ func Run(t *testing.T, rig Rig) {
 // calling skip.
 func (s *suite) check(t *testing.T, row, name string, f func(t *testing.T)) {
 	t.Helper()
-	reason := ""
+	if s.silent != "" {
+		s.table.note(row, name, skipped, s.silent)
+		return
+	}
+	reason, start := "", time.Now()
 	ok := t.Run(name, func(t *testing.T) {
 		t.Helper()
 		defer func() {
@@ -66,6 +72,10 @@ func (s *suite) check(t *testing.T, row, name string, f func(t *testing.T)) {
 	switch {
 	case !ok:
 		s.table.note(row, name, failed, "")
+		if time.Since(start) >= s.CallTimeout {
+			s.silent = fmt.Sprintf("a call timed out in %q of %s", name, row)
+			t.Errorf("the rest of the suite is not tried: %s", s.silent)
+		}
 	case reason != "":
 		s.table.note(row, name, skipped, reason)
 	default:
