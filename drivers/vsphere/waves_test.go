@@ -71,9 +71,10 @@ func TestAVMThatGoesInASharedReadFailsAlone(t *testing.T) {
 	}
 }
 
-// What a wave of changes costs is mostly calls.
+// What a wave of changes costs is mostly calls. Alone each makes 6; how many reads come
+// together is up to the scheduler of a busy machine.
 func TestAWaveOfPowerOffsMakesFewCalls(t *testing.T) {
-	const vms, most = 32, 3.0
+	const vms, most = 32, 4.0
 	o := newOwn(t, func(m *simulator.Model) { m.Machine = vms })
 	counted := &calls{count: map[string]int{}}
 	d := o.observed("DC0_C0", counted.note)
