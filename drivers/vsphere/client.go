@@ -37,7 +37,11 @@ func open(ctx context.Context, s settings, observe func(soap.HasFault)) (*client
 	shared := &reads{vim: se.client}
 	cl := &client{settings: s, session: se, vim: se.client, reads: shared, watcher: newWatcher(life, se, shared), end: end}
 	cl.attached.call, cl.attached.limit, cl.attached.patience = cl.readAttached, 2*callLimit, 2*callLimit
-	if err := cl.findPlaces(ctx); err != nil {
+	err = cl.findPlaces(ctx)
+	if err == nil {
+		err = cl.checkCustomization(ctx)
+	}
+	if err != nil {
 		cl.close()
 		return nil, err
 	}

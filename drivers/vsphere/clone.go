@@ -45,9 +45,12 @@ func (cl *client) clone(ctx context.Context, uuid string, c drivers.Change, prog
 	if taken != nil {
 		return refuse("make", "VM "+want.Name, "rename or remove that VM", "a VM of this name is in the folder %s already", cl.settings.folder)
 	}
+	spec := cl.cloneSpec(uuid, c, template, host.Self, nics)
+	if err := cl.customize(ctx, &spec, template, want); err != nil {
+		return err
+	}
 	response, err := methods.CloneVM_Task(ctx, cl.vim, &types.CloneVM_Task{
-		This: template.Self, Folder: folder, Name: listedName(want.Name),
-		Spec: cl.cloneSpec(uuid, c, template, host.Self, nics),
+		This: template.Self, Folder: folder, Name: listedName(want.Name), Spec: spec,
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ var schema = []drivers.Attribute{
 	{Name: "datacenter", Type: "string", Help: "datacenter; needed where vCenter has more than one"},
 	{Name: "compute", Type: "string", Help: "cluster of hosts; needed where the datacenter has more than one"},
 	{Name: "folder", Type: "string", Help: "VM folder for what is made, made itself where it does not exist; default \"hotspare\""},
+	{Name: "customization", Type: "string", Help: "vCenter's customization specification for the VMs that are made without user data"},
 	{Name: "thumbprint", Type: "string", Help: "SHA-256 of the server's certificate, in hex, where no CA vouches for it"},
 	{Name: "ca_file", Type: "file", Help: "file that holds the certificates, as PEM, of the CAs that vouch for the server"},
 }
@@ -38,9 +39,11 @@ type settings struct {
 	datacenter string // empty: the only one
 	compute    string // empty: the only one
 	folder     string
-	thumbprint []byte        // SHA-256; nil: by CA
-	ca         []byte        // PEM; nil: the system's
-	silence    time.Duration // health's patience with vCenter
+	// customization names a specification at vCenter; empty: VMs are as their template.
+	customization string
+	thumbprint    []byte        // SHA-256; nil: by CA
+	ca            []byte        // PEM; nil: the system's
+	silence       time.Duration // health's patience with vCenter
 }
 
 // parseSettings reads a configuration block. Its errors are of kind Invalid and name the
@@ -60,6 +63,8 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 		compute:    values["compute"],
 		folder:     strings.Trim(values["folder"], "/"),
 		silence:    healthLimit,
+
+		customization: values["customization"],
 	}
 	if c.Site == "" {
 		return settings{}, invalidAttribute("", "the site's id must be given")
