@@ -104,6 +104,32 @@ func TestAFullDiskUsesTheReserve(t *testing.T) {
 	j.Close()
 }
 
+// A disk that has room again needs no restart: the reserve is set aside, and lending goes on.
+func TestADiskThatHasRoomAgainIsNotFull(t *testing.T) {
+	dir, fillUp := smallDisk(t)
+	path := filepath.Join(dir, "journal.db")
+	j := open(t, path, journal.Options{ReserveMiB: 2})
+	defer j.Close()
+	fillUp()
+	if err := big(t, j, j.Full); err != nil {
+		t.Fatal(err)
+	}
+	reserved := func() bool { _, err := os.Stat(path + ".reserve"); return err == nil }
+	if err := j.Recover(); err != nil || !j.Full() || reserved() {
+		t.Errorf("on a full disk: %v, full %t, reserve %t", err, j.Full(), reserved())
+	}
+	if err := os.Remove(filepath.Join(dir, "fill")); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Recover(); err != nil || j.Full() || !reserved() {
+		t.Errorf("with room again: %v, full %t, reserve %t", err, j.Full(), reserved())
+	}
+	fillUp()
+	if err := big(t, j, j.Full); err != nil || reserved() {
+		t.Errorf("the second time it ran full: %v, reserve %t", err, reserved())
+	}
+}
+
 // Where not even the reserve is left, an update fails and the state does not show it;
 // when there is room again it goes on by itself.
 func TestAfterTheReserveNothingIsRecordedAndNothingIsShown(t *testing.T) {

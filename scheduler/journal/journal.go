@@ -127,7 +127,8 @@ func (j *Journal) Changed() <-chan struct{} {
 	return j.changed
 }
 
-// Full reports whether the disk ran full and the reserve is in use: lending must stop.
+// Full reports whether the disk ran full and the reserve is in use: lending must stop,
+// until Recover finds room.
 // It may be called while an update decides.
 func (j *Journal) Full() bool { return j.full.Load() }
 

@@ -2,10 +2,14 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func (j *Journal) reservePath() string { return j.db.Path() + ".reserve" }
@@ -25,6 +29,33 @@ func (j *Journal) reserve() error {
 	if err := fill(j.reservePath(), j.opts.ReserveMiB); err != nil {
 		return errors.Join(err, os.Remove(j.reservePath()))
 	}
+	return nil
+}
+
+// Recover sets the reserve aside again where the disk ran full and now has room for twice
+// as much, so that no record wants for what it takes; Full is false then. It does nothing
+// where the disk has not been full, or still is. It writes up to ReserveMiB, and is for
+// one caller at a time.
+func (j *Journal) Recover() error {
+	if !j.full.Load() {
+		return nil
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(j.db.Path()), &disk); err != nil {
+		return fmt.Errorf("look for room on the disk of journal %s: %w", j.db.Path(), err)
+	}
+	if free := disk.Bavail * uint64(disk.Bsize); free < 2*uint64(max(j.opts.ReserveMiB, 1))<<20 {
+		return nil
+	}
+	err := j.reserve()
+	if noSpace(err) {
+		return nil // a quota, say: it stays as it is
+	}
+	if err != nil {
+		return fmt.Errorf("set disk space aside beside %s: %w", j.db.Path(), err)
+	}
+	j.full.Store(false)
+	j.opts.Log.Info("the disk has room again: lending goes on", "file", j.db.Path())
 	return nil
 }
 

@@ -16,7 +16,7 @@ const lendingOpen = "open"
 // lending says whether anything is lent now, or why not.
 func (s *Server) lending() string {
 	if s.journal.Full() {
-		return "the disk of the journal is full; free space there and start the server again"
+		return "the disk of the journal is full; free space there, and it goes on by itself"
 	}
 	return lendingOpen
 }
@@ -34,6 +34,9 @@ func (s *Server) tend() {
 		wait(s.ctx, s.opts.TendEvery, s.poke)
 		if s.ctx.Err() != nil {
 			return
+		}
+		if err := s.journal.Recover(); err != nil {
+			s.log.Error("tend", "error", err)
 		}
 		if err := s.finishReverts(); err != nil && s.ctx.Err() == nil {
 			s.log.Error("tend", "error", err)
