@@ -2,6 +2,7 @@ package drivers
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -93,6 +94,37 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// Refusef makes an error of kind Refused: the operation, the object, the next step, and
+// the cause as [fmt.Errorf] has it.
+func Refusef(op, object, next, cause string, args ...any) error {
+	return &Error{Kind: Refused, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
+}
+
+// NotFoundf is Refusef for kind NotFound.
+func NotFoundf(op, object, next, cause string, args ...any) error {
+	return &Error{Kind: NotFound, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
+}
+
+// Unavailablef is Refusef for kind Unavailable.
+func Unavailablef(op, object, next, cause string, args ...any) error {
+	return &Error{Kind: Unavailable, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
+}
+
+// Invalidf is Refusef for kind Invalid, which is the caller's mistake: there is no next
+// step.
+func Invalidf(op, object, cause string, args ...any) error {
+	return &Error{Kind: Invalid, Op: op, Object: object, Cause: fmt.Errorf(cause, args...)}
+}
+
+// InvalidAttribute is the error of Configure about one attribute of the block, or about
+// the block where name is "".
+func InvalidAttribute(name, problem string) error {
+	return &Error{
+		Kind: Invalid, Op: "configure", Object: name, Attribute: name,
+		Cause: errors.New(problem), Next: "correct the cluster's config block",
+	}
+}
 
 // KindOf gives the kind of a driver's error, Unavailable for an error that is none, and
 // "" for nil.

@@ -43,16 +43,10 @@ func ParseManifest(content []byte, whole func(path string) (string, error)) ([]d
 func Find(points []drivers.RestorePoint, replica, id string) (drivers.RestorePoint, error) {
 	at := slices.IndexFunc(points, func(p drivers.RestorePoint) bool { return p.ID == id })
 	if at < 0 {
-		return drivers.RestorePoint{}, &drivers.Error{
-			Kind: drivers.NotFound, Op: "find restore point", Object: id,
-			Cause: fmt.Errorf("replica %s has no such restore point", replica), Next: "choose one of the replica's restore points",
-		}
+		return drivers.RestorePoint{}, drivers.NotFoundf("find restore point", id, "choose one of the replica's restore points", "replica %s has no such restore point", replica)
 	}
 	if !points[at].Complete {
-		return drivers.RestorePoint{}, &drivers.Error{
-			Kind: drivers.Refused, Op: "use restore point", Object: id,
-			Cause: fmt.Errorf("it is not complete: replication has not ended"), Next: "choose a complete one",
-		}
+		return drivers.RestorePoint{}, drivers.Refusef("use restore point", id, "choose a complete one", "it is not complete: replication has not ended")
 	}
 	return points[at], nil
 }
@@ -71,10 +65,7 @@ type Marker struct {
 func ParseMarker(content []byte, replica string) (*Marker, error) {
 	var m Marker
 	if err := json.Unmarshal(content, &m); err != nil || m.V != 1 {
-		return nil, &drivers.Error{
-			Kind: drivers.Refused, Op: "read", Object: "replica " + replica,
-			Cause: fmt.Errorf("its %s is not of this driver's form", MarkerName), Next: "look at the file, and who wrote it",
-		}
+		return nil, drivers.Refusef("read", "replica "+replica, "look at the file, and who wrote it", "its %s is not of this driver's form", MarkerName)
 	}
 	return &m, nil
 }
@@ -109,7 +100,7 @@ func SameRole(a, b drivers.Value) bool { return same[RoleRest](a, b) }
 // that stood before, and what the replica's value says of it then.
 func Promotion(replica string, goal drivers.Value) (*drivers.ReplicaSpec, RoleRest, error) {
 	wrong := func(cause string) error {
-		return &drivers.Error{Kind: drivers.Invalid, Op: "promote", Object: "replica " + replica, Cause: fmt.Errorf("%s", cause)}
+		return drivers.Invalidf("promote", "replica "+replica, "%s", cause)
 	}
 	if goal.Spec != nil && goal.Spec.Replica != nil {
 		spec := goal.Spec.Replica

@@ -2,7 +2,6 @@ package restorepoint
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,9 +20,7 @@ func (v VolumeName) String() string { return v.Holder + "/" + v.Volume }
 func ParseVolume(target string) (VolumeName, error) {
 	holder, volume, found := strings.Cut(target, "/")
 	if !found || holder == "" || volume == "" {
-		return VolumeName{}, &drivers.Error{
-			Kind: drivers.Invalid, Op: "read", Object: "volume " + target, Cause: errors.New("a volume's target is HOLDER/VOLUME"),
-		}
+		return VolumeName{}, drivers.Invalidf("read", "volume "+target, "a volume's target is HOLDER/VOLUME")
 	}
 	return VolumeName{holder, volume}, nil
 }

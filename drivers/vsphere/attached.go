@@ -7,6 +7,8 @@ import (
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // attachment is a VM that has a disk, or one that hangs on it.
@@ -54,9 +56,9 @@ func mayShare(vm *mo.VirtualMachine, b *fileBacking, file string, parent bool, u
 	case user.ref == vm.Self, parent && !user.own, !parent && user.own && user.shared && b.multiWriter():
 		return nil
 	case !user.own:
-		return refuse("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, file)
+		return drivers.Refusef("power on", vm.Name, "give it a clone of the disk", "a disk of VM %s hangs on its disk %s", user.name, file)
 	case user.on:
-		return refuse("power on", vm.Name, "power that VM off first, or give one of them another disk",
+		return drivers.Refusef("power on", vm.Name, "power that VM off first, or give one of them another disk",
 			"its disk %s is attached to VM %s too, which is on", file, user.name)
 	}
 	return nil

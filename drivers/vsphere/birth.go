@@ -148,7 +148,7 @@ func (cl *client) scratchHost(ctx context.Context, change string) (types.Managed
 			!slices.Contains(h.Datastore, cl.places.volumes)
 	})
 	if len(hosts) == 0 {
-		return types.ManagedObjectReference{}, refuse("make disks on", cl.settings.volumes,
+		return types.ManagedObjectReference{}, drivers.Refusef("make disks on", cl.settings.volumes,
 			"connect a host, or take one out of maintenance", "no host that has the datastore is in service")
 	}
 	sum := fnv.New32a()

@@ -28,7 +28,7 @@ func (cl *client) clone(ctx context.Context, uuid string, c drivers.Change, prog
 		return err
 	}
 	if !slices.Contains(host.Datastore, cl.places.volumes) {
-		return refuse("make", "VM "+want.Name, "choose another host", "host %s does not have datastore %s", want.Host, cl.settings.volumes)
+		return drivers.Refusef("make", "VM "+want.Name, "choose another host", "host %s does not have datastore %s", want.Host, cl.settings.volumes)
 	}
 	nics, err := cl.cloneNICs(ctx, template, want)
 	if err != nil {
@@ -43,7 +43,7 @@ func (cl *client) clone(ctx context.Context, uuid string, c drivers.Change, prog
 		return err
 	}
 	if taken != nil {
-		return refuse("make", "VM "+want.Name, "rename or remove that VM", "a VM of this name is in the folder %s already", cl.settings.folder)
+		return drivers.Refusef("make", "VM "+want.Name, "rename or remove that VM", "a VM of this name is in the folder %s already", cl.settings.folder)
 	}
 	spec := cl.cloneSpec(uuid, c, template, host.Self, nics)
 	if err := cl.customize(ctx, &spec, template, want); err != nil {
@@ -149,7 +149,7 @@ func (cl *client) cloneNICs(ctx context.Context, template *mo.VirtualMachine, wa
 	}
 	for slot := range want.Networks {
 		if !done[slot] {
-			return nil, invalid("make", "VM "+want.Name, "the template %s has no NIC %s", want.Template, slot)
+			return nil, drivers.Invalidf("make", "VM "+want.Name, "the template %s has no NIC %s", want.Template, slot)
 		}
 	}
 	return specs, nil

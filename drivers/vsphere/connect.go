@@ -15,6 +15,8 @@ import (
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 const (
@@ -63,7 +65,7 @@ func (s settings) tlsConfig() (*tls.Config, error) {
 	if s.ca != nil {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(s.ca) {
-			return nil, invalidAttribute("ca_file", "holds no certificate as PEM")
+			return nil, drivers.InvalidAttribute("ca_file", "holds no certificate as PEM")
 		}
 	}
 	if s.thumbprint != nil {

@@ -17,7 +17,7 @@ import (
 func (cl *client) checkCustomization(ctx context.Context) error {
 	_, err := cl.customization(ctx)
 	if e := (unfit{}); errors.As(err, &e) {
-		return invalidAttribute("customization", e.Error())
+		return drivers.InvalidAttribute("customization", e.Error())
 	}
 	return err
 }
@@ -36,7 +36,7 @@ func (cl *client) customize(ctx context.Context, spec *types.VirtualMachineClone
 		}
 	}
 	if e := (unfit{}); errors.As(err, &e) {
-		return refuse("make", "VM "+want.Name, "correct the specification in vCenter, or the cluster's attribute customization", "%w", err)
+		return drivers.Refusef("make", "VM "+want.Name, "correct the specification in vCenter, or the cluster's attribute customization", "%w", err)
 	}
 	spec.Customization = found
 	return err

@@ -98,7 +98,7 @@ func (d datastoreOf) apply(ctx context.Context, c drivers.Change, progress func(
 	case drivers.Absent:
 		op = "unmount"
 	default:
-		return drivers.Value{}, invalid("set presence of", object, "%q is neither present nor absent", c.Goal.Text)
+		return drivers.Value{}, drivers.Invalidf("set presence of", object, "%q is neither present nor absent", c.Goal.Text)
 	}
 	hosts, err := d.mounters(ctx)
 	if err != nil {
@@ -176,7 +176,7 @@ func (d datastoreOf) mayUnmount(ctx context.Context, store *mo.Datastore, rest d
 		return err
 	}
 	if store.Self == d.places.volumes {
-		return refuse("unmount", object, "configure another volumes_datastore first", "the volumes that hotspare makes lie on it")
+		return drivers.Refusef("unmount", object, "configure another volumes_datastore first", "the volumes that hotspare makes lie on it")
 	}
 	ours := map[types.ManagedObjectReference]bool{}
 	for _, host := range hosts {
@@ -188,7 +188,7 @@ func (d datastoreOf) mayUnmount(ctx context.Context, store *mo.Datastore, rest d
 	}
 	for _, vm := range machines {
 		if vm.Runtime.Host == nil || ours[*vm.Runtime.Host] {
-			return refuse("unmount", object, "move that VM's files away, or give it other disks",
+			return drivers.Refusef("unmount", object, "move that VM's files away, or give it other disks",
 				"VM %s has its configuration, a disk or a medium on it", plainName(vm.Name))
 		}
 	}
@@ -200,14 +200,14 @@ func (d datastoreOf) mount(ctx context.Context, c drivers.Change, store *mo.Data
 	object := "datastore " + d.name
 	want, ok := readDatastoreRest(c.Goal)
 	if !ok {
-		return invalid("mount", object, "the goal does not say which export: it needs the rest of a value that was observed while it was mounted")
+		return drivers.Invalidf("mount", object, "the goal does not say which export: it needs the rest of a value that was observed while it was mounted")
 	}
 	if err := mountable(object, want); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(want.Mounts)) {
 		if _, in := hosts[name]; !in {
-			return notFound("mount", object, "bring the host back, or mount it in vCenter", "the cluster has no host %s, which had it mounted", name)
+			return drivers.NotFoundf("mount", object, "bring the host back, or mount it in vCenter", "the cluster has no host %s, which had it mounted", name)
 		}
 	}
 	now, mounted := readDatastoreRest(found)

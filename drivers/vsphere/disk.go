@@ -48,7 +48,7 @@ func (d diskOf) find(vm *mo.VirtualMachine) (*types.VirtualDisk, error) {
 			return disk, nil
 		}
 	}
-	return nil, notFound("find disk "+d.slot+" of", vm.Name, "check that nobody removed the disk", "the VM has no disk in this slot")
+	return nil, drivers.NotFoundf("find disk "+d.slot+" of", vm.Name, "check that nobody removed the disk", "the VM has no disk in this slot")
 }
 
 // slotOf names a disk's place: the controller's type and bus, and the unit on it.
@@ -103,12 +103,12 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 			return drivers.Value{}, fail(op, vm.Name, err)
 		}
 		if !exists {
-			return drivers.Value{}, notFound(op, vm.Name, "check the replica, and what made the disk", "there is no file %s", file)
+			return drivers.Value{}, drivers.NotFoundf(op, vm.Name, "check the replica, and what made the disk", "there is no file %s", file)
 		}
 	}
 	spec, err := swap(disk, c.Goal.Text, rest)
 	if err != nil {
-		return drivers.Value{}, invalid(op, vm.Name, "%w", err)
+		return drivers.Value{}, drivers.Invalidf(op, vm.Name, "%w", err)
 	}
 	if err := d.reconfigure(ctx, vm.Self, spec, progress, "swapping disk "+d.slot); err != nil {
 		return drivers.Value{}, fail(op, vm.Name, err)
@@ -151,13 +151,13 @@ func (d diskOf) keepBootOrder(ctx context.Context, before *mo.VirtualMachine, ol
 // swappable refuses what would damage data: vCenter itself does not refuse all of it.
 func (d diskOf) swappable(ctx context.Context, op string, vm *mo.VirtualMachine, endpoint string) error {
 	if vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff {
-		return refuse(op, vm.Name, "power it off first", "the VM is %s", powerText(vm.Runtime.PowerState))
+		return drivers.Refusef(op, vm.Name, "power it off first", "the VM is %s", powerText(vm.Runtime.PowerState))
 	}
 	if n := snapshotCount(vm.Snapshot); n > 0 {
-		return refuse(op, vm.Name, "delete its snapshots in vCenter, or keep the VM as it is", "the VM has %d snapshots, which hang on its disks", n)
+		return drivers.Refusef(op, vm.Name, "delete its snapshots in vCenter, or keep the VM as it is", "the VM has %d snapshots, which hang on its disks", n)
 	}
 	if _, err := parsePath(endpoint); err != nil {
-		return invalid(op, vm.Name, "%w", err)
+		return drivers.Invalidf(op, vm.Name, "%w", err)
 	}
 	users, err := d.attachedTo(ctx, endpoint) // which names a datastore that is gone
 	if err != nil {
@@ -165,7 +165,7 @@ func (d diskOf) swappable(ctx context.Context, op string, vm *mo.VirtualMachine,
 	}
 	for _, user := range users {
 		if user.ref != vm.Self && user.on && user.own {
-			return refuse(op, vm.Name, "power that VM off first", "%s is attached to %s, which is on", endpoint, user.name)
+			return drivers.Refusef(op, vm.Name, "power that VM off first", "%s is attached to %s, which is on", endpoint, user.name)
 		}
 	}
 	return nil
@@ -177,7 +177,7 @@ func (d diskOf) restFor(ctx context.Context, goal drivers.Value, old *types.Virt
 	if len(goal.Rest) > 0 {
 		var rest diskRest
 		if err := json.Unmarshal(goal.Rest, &rest); err != nil || rest.V != 1 {
-			return rest, invalid("read", "the goal's rest", "it is not of this driver's form")
+			return rest, drivers.Invalidf("read", "the goal's rest", "it is not of this driver's form")
 		}
 		return rest, nil
 	}

@@ -142,7 +142,7 @@ func (d *driver) ready(op string) (*client, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.client == nil {
-		return nil, invalid(op, "driver vsphere", "it is not configured")
+		return nil, drivers.Invalidf(op, "driver vsphere", "it is not configured")
 	}
 	return d.client, nil
 }
@@ -172,7 +172,7 @@ func (d *driver) Apply(ctx context.Context, c drivers.Change, progress func(driv
 		return drivers.Value{}, err
 	}
 	if c.ID == "" || c.Goal.Text == "" {
-		return drivers.Value{}, invalid("apply", c.Property.String(), "the change has no id, or no goal")
+		return drivers.Value{}, drivers.Invalidf("apply", c.Property.String(), "the change has no id, or no goal")
 	}
 	if progress == nil {
 		progress = func(drivers.Progress) {}
@@ -195,10 +195,10 @@ type handler interface {
 // handler finds the code for a property.
 func (cl *client) handler(p drivers.Property) (handler, error) {
 	if err := p.Valid(); err != nil {
-		return nil, invalid("read", p.String(), "%w", err)
+		return nil, drivers.Invalidf("read", p.String(), "%w", err)
 	}
 	if p.Cluster != cl.settings.cluster {
-		return nil, invalid("read", p.String(), "this driver is configured for cluster %q", cl.settings.cluster)
+		return nil, drivers.Invalidf("read", p.String(), "this driver is configured for cluster %q", cl.settings.cluster)
 	}
 	switch {
 	case p.Kind == drivers.VM && p.Name == drivers.Power:
@@ -218,5 +218,5 @@ func (cl *client) handler(p drivers.Property) (handler, error) {
 	case p.Kind == drivers.Replica && p.Name == drivers.Role:
 		return roleOf{cl, p.Target}, nil
 	}
-	return nil, invalid("set", p.String(), "the vsphere driver has no property %s of a %s", p.Name, p.Kind)
+	return nil, drivers.Invalidf("set", p.String(), "the vsphere driver has no property %s of a %s", p.Name, p.Kind)
 }

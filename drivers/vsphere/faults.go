@@ -128,16 +128,3 @@ func faultName(f types.BaseMethodFault) string {
 	}
 	return t.Name()
 }
-
-// refuse, notFound and invalid are the errors that the driver itself decides on.
-func refuse(op, object, next, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.Refused, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
-}
-
-func notFound(op, object, next, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.NotFound, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
-}
-
-func invalid(op, object, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.Invalid, Op: op, Object: object, Cause: fmt.Errorf(cause, args...)}
-}

@@ -63,7 +63,7 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 		}
 	}
 	if vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff {
-		return drivers.Value{}, refuse("move", vm.Name, "power it off first", "the VM is %s; its host is changed while it is off", powerText(vm.Runtime.PowerState))
+		return drivers.Value{}, drivers.Refusef("move", vm.Name, "power it off first", "the VM is %s; its host is changed while it is off", powerText(vm.Runtime.PowerState))
 	}
 	host, err := h.findHost(ctx, c.Goal.Text)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // places are the objects that the configuration names. They keep their ids while their
@@ -86,9 +88,9 @@ func (cl *client) readCompute(ctx context.Context) error {
 func (cl *client) placeError(attribute, name string, err error) error {
 	switch err.(type) {
 	case *find.NotFoundError, *find.DefaultNotFoundError:
-		return invalidAttribute(attribute, fmt.Sprintf("vCenter has no %q, or the account may not see it", name))
+		return drivers.InvalidAttribute(attribute, fmt.Sprintf("vCenter has no %q, or the account may not see it", name))
 	case *find.MultipleFoundError, *find.DefaultMultipleFoundError:
-		return invalidAttribute(attribute, fmt.Sprintf("vCenter has more than one %q: name one, with its path", name))
+		return drivers.InvalidAttribute(attribute, fmt.Sprintf("vCenter has more than one %q: name one, with its path", name))
 	default:
 		return err
 	}
@@ -182,7 +184,7 @@ func (cl *client) childFolder(ctx context.Context, parent types.ManagedObjectRef
 		return *found, nil
 	}
 	if found != nil {
-		return parent, invalidAttribute("folder", fmt.Sprintf("%q is no folder but a %s", name, found.Type))
+		return parent, drivers.InvalidAttribute("folder", fmt.Sprintf("%q is no folder but a %s", name, found.Type))
 	}
 	response, err := methods.CreateFolder(ctx, cl.vim, &types.CreateFolder{This: parent, Name: name})
 	if duplicate, ok := vimFault(err).(*types.DuplicateName); ok {
@@ -206,7 +208,7 @@ func (cl *client) findHost(ctx context.Context, name string) (*mo.HostSystem, er
 			return &hosts[i], nil
 		}
 	}
-	return nil, notFound("find host", name, "check the host's name, and that it is in the cluster", "the cluster has no such host")
+	return nil, drivers.NotFoundf("find host", name, "check the host's name, and that it is in the cluster", "the cluster has no such host")
 }
 
 // isTemplate reports whether a template is so called, by its name or its instance UUID.
@@ -226,7 +228,7 @@ func (cl *client) findTemplate(ctx context.Context, name string) (*mo.VirtualMac
 	})
 	switch len(machines) {
 	case 0:
-		return nil, notFound("find template", name, "check the template's name, and that it is marked as a template", "the datacenter has no such template")
+		return nil, drivers.NotFoundf("find template", name, "check the template's name, and that it is marked as a template", "the datacenter has no such template")
 	case 1:
 	default:
 		var all []string
@@ -234,7 +236,7 @@ func (cl *client) findTemplate(ctx context.Context, name string) (*mo.VirtualMac
 			all = append(all, m.Summary.Config.InstanceUuid)
 		}
 		slices.Sort(all)
-		return nil, refuse("find template", name, "rename all but one of them, or name it by its instance UUID",
+		return nil, drivers.Refusef("find template", name, "rename all but one of them, or name it by its instance UUID",
 			"the datacenter has %d templates of this name: %s", len(all), strings.Join(all, ", "))
 	}
 	var template mo.VirtualMachine

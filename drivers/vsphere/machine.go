@@ -24,7 +24,7 @@ func (cl *client) machine(ctx context.Context, uuid string, paths ...string) (*m
 }
 
 func noMachine(uuid string) error {
-	return notFound("find VM", uuid, "check that the VM was not removed", "vCenter has no VM with this instance UUID")
+	return drivers.NotFoundf("find VM", uuid, "check that the VM was not removed", "vCenter has no VM with this instance UUID")
 }
 
 // seek is machine, but gives nil for a VM that does not exist. It refuses one that is not
@@ -81,7 +81,7 @@ func oneUUID(uuid string, machines []mo.VirtualMachine) error {
 		all = append(all, plainName(vm.Name)+" ("+vm.Self.Value+")")
 	}
 	slices.Sort(all)
-	return refuse("find VM", uuid, "give all but one of them another instance UUID, or remove them",
+	return drivers.Refusef("find VM", uuid, "give all but one of them another instance UUID, or remove them",
 		"%d VMs have this instance UUID: %s", len(all), strings.Join(all, ", "))
 }
 
@@ -102,7 +102,7 @@ func (cl *client) belongs(ctx context.Context, vm *mo.VirtualMachine) error {
 	if err := retrieveOne(ctx, cl.vim, *vm.Runtime.Host, []string{"name"}, &host); err != nil {
 		return err
 	}
-	return refuse("find VM", vm.Name, "use the driver of that cluster, or move the VM back", "it is on host %s, which is not of this cluster", host.Name)
+	return drivers.Refusef("find VM", vm.Name, "use the driver of that cluster, or move the VM back", "it is on host %s, which is not of this cluster", host.Name)
 }
 
 func (cl *client) knowsHost(ref types.ManagedObjectReference) bool {

@@ -18,7 +18,7 @@ func (cl *client) readManifest(ctx context.Context, replica string) ([]drivers.R
 	}
 	content, err := cl.readFile(ctx, folder.join(restorepoint.ManifestName))
 	if errors.Is(err, errNoFile) {
-		return nil, notFound("read", "replica "+replica, "check the replica's path, and that replication has run", "it has no %s", restorepoint.ManifestName)
+		return nil, drivers.NotFoundf("read", "replica "+replica, "check the replica's path, and that replication has run", "it has no %s", restorepoint.ManifestName)
 	}
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (cl *client) readManifest(ctx context.Context, replica string) ([]drivers.R
 		}
 		whole := folder.join(path)
 		if !strings.HasPrefix(whole.path, folder.path+"/") {
-			return "", refuse("read", "replica "+replica, "look at the manifest", "the path %q leads out of the replica's folder", path)
+			return "", drivers.Refusef("read", "replica "+replica, "look at the manifest", "the path %q leads out of the replica's folder", path)
 		}
 		return whole.String(), nil
 	})
@@ -66,5 +66,5 @@ func (cl *client) readMarker(ctx context.Context, replica string) (*restorepoint
 
 // noReplica says that a path is none that a replica could have.
 func noReplica(replica string, err error) error {
-	return notFound("read", "replica "+replica, "check the replica's path in the configuration", "%w", err)
+	return drivers.NotFoundf("read", "replica "+replica, "check the replica's path in the configuration", "%w", err)
 }

@@ -89,7 +89,7 @@ func halfMounted(c drivers.Change, found drivers.Value) bool {
 func mountable(object string, rest datastoreRest) error {
 	nfs := types.HostFileSystemVolumeFileSystemTypeNFS
 	if rest.Type != string(nfs) && rest.Type != string(types.HostFileSystemVolumeFileSystemTypeNFS41) {
-		return refuse("mount or unmount", object, "mount and unmount it in vCenter", "it is of type %s; this driver mounts NFS only", rest.Type)
+		return drivers.Refusef("mount or unmount", object, "mount and unmount it in vCenter", "it is of type %s; this driver mounts NFS only", rest.Type)
 	}
 	return nil
 }

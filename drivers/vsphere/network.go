@@ -5,6 +5,8 @@ import (
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // network is one network of the datacenter.
@@ -110,9 +112,9 @@ func pickNetwork(networks []network, name, key string) (network, error) {
 	}
 	switch len(found) {
 	case 0:
-		return network{}, notFound("find network", name, "check the port group's name", "the datacenter has no such network")
+		return network{}, drivers.NotFoundf("find network", name, "check the port group's name", "the datacenter has no such network")
 	case 1:
 		return found[0], nil
 	}
-	return network{}, refuse("find network", name, "rename all but one of them", "the datacenter has %d networks of this name", len(found))
+	return network{}, drivers.Refusef("find network", name, "rename all but one of them", "the datacenter has %d networks of this name", len(found))
 }

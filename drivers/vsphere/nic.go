@@ -59,7 +59,7 @@ func (n nicOf) find(vm *mo.VirtualMachine) (types.BaseVirtualEthernetCard, error
 			return nic, nil
 		}
 	}
-	return nil, notFound("find NIC "+n.slot+" of", vm.Name, "check that nobody removed the NIC", "the VM has no NIC in this slot")
+	return nil, drivers.NotFoundf("find NIC "+n.slot+" of", vm.Name, "check that nobody removed the NIC", "the VM has no NIC in this slot")
 }
 
 func nicSlot(nic types.BaseVirtualEthernetCard) string {
@@ -123,7 +123,7 @@ func (n nicOf) apply(ctx context.Context, c drivers.Change, progress func(driver
 	var rest nicRest
 	if len(c.Goal.Rest) > 0 {
 		if err := json.Unmarshal(c.Goal.Rest, &rest); err != nil || rest.V != 1 {
-			return drivers.Value{}, invalid(op, vm.Name, "the goal's rest is not of this driver's form")
+			return drivers.Value{}, drivers.Invalidf(op, vm.Name, "the goal's rest is not of this driver's form")
 		}
 	}
 	target, err := pickNetwork(networks, c.Goal.Text, rest.PortGroup)

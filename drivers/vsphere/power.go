@@ -69,7 +69,7 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 	case drivers.Suspended:
 		err = p.suspend(ctx, vm, found, progress)
 	default:
-		err = invalid("set power of", vm.Name, "%q is none of off, on and suspended", c.Goal.Text)
+		err = drivers.Invalidf("set power of", vm.Name, "%q is none of off, on and suspended", c.Goal.Text)
 	}
 	if err != nil {
 		return drivers.Value{}, fail(op, vm.Name, err)
@@ -109,10 +109,10 @@ func (p powerOf) suspend(ctx context.Context, vm *mo.VirtualMachine, found drive
 		t = readTags(vm.Config.ExtraConfig)
 	}
 	if t.owner.Site != p.settings.site {
-		return refuse("suspend", vm.Name, "choose on or off", "only a VM that was made for a workspace is suspended")
+		return drivers.Refusef("suspend", vm.Name, "choose on or off", "only a VM that was made for a workspace is suspended")
 	}
 	if found.Text != drivers.On {
-		return refuse("suspend", vm.Name, "power it on first", "the VM is %s", found.Text)
+		return drivers.Refusef("suspend", vm.Name, "power it on first", "the VM is %s", found.Text)
 	}
 	response, err := methods.SuspendVM_Task(ctx, p.vim, &types.SuspendVM_Task{This: vm.Self})
 	if err != nil {
@@ -234,7 +234,7 @@ func unanswered(op, name string, question *types.VirtualMachineQuestionInfo) err
 	if question == nil {
 		return nil
 	}
-	return refuse(op, name, "answer it in vCenter, then try again", "the VM waits for an answer: %s", question.Text)
+	return drivers.Refusef(op, name, "answer it in vCenter, then try again", "the VM waits for an answer: %s", question.Text)
 }
 
 func graceOver(name string, cause error) error {

@@ -81,7 +81,7 @@ func (p presenceOf) apply(ctx context.Context, c drivers.Change, progress func(d
 	case drivers.Absent:
 		return p.remove(ctx, c, vm, t, found, progress)
 	}
-	return drivers.Value{}, invalid("set presence of", "VM "+p.uuid, "%q is neither present nor absent", c.Goal.Text)
+	return drivers.Value{}, drivers.Invalidf("set presence of", "VM "+p.uuid, "%q is neither present nor absent", c.Goal.Text)
 }
 
 func (p presenceOf) make(ctx context.Context, c drivers.Change, vm *mo.VirtualMachine, t tags, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -95,7 +95,7 @@ func (p presenceOf) make(ctx context.Context, c drivers.Change, vm *mo.VirtualMa
 		return drivers.Value{}, err
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.VM == nil {
-		return drivers.Value{}, invalid("make", "VM "+p.uuid, "the goal does not say of which template")
+		return drivers.Value{}, drivers.Invalidf("make", "VM "+p.uuid, "the goal does not say of which template")
 	}
 	if err := p.clone(ctx, p.uuid, c, progress); err != nil {
 		return drivers.Value{}, fail("make", "VM "+c.Goal.Spec.VM.Name, err)
@@ -124,7 +124,7 @@ func (p presenceOf) remove(ctx context.Context, c drivers.Change, vm *mo.Virtual
 	}
 	object := "VM " + vm.Name
 	if t.owner.Site != p.settings.site {
-		return drivers.Value{}, refuse("delete", object, "delete it by hand, if it may go", "it is not ours")
+		return drivers.Value{}, drivers.Refusef("delete", object, "delete it by hand, if it may go", "it is not ours")
 	}
 	if err := c.CheckExpected("delete", object, found, samePresence); err != nil {
 		return drivers.Value{}, err
@@ -140,7 +140,7 @@ func (p presenceOf) remove(ctx context.Context, c drivers.Change, vm *mo.Virtual
 		return drivers.Value{}, fail("delete", object, err)
 	}
 	if vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff {
-		return drivers.Value{}, refuse("delete", object, "power it off first", "the VM is %s", powerText(vm.Runtime.PowerState))
+		return drivers.Value{}, drivers.Refusef("delete", object, "power it off first", "the VM is %s", powerText(vm.Runtime.PowerState))
 	}
 	home, err := parsePath(vm.Config.Files.VmPathName)
 	if err != nil {
@@ -152,7 +152,7 @@ func (p presenceOf) remove(ctx context.Context, c drivers.Change, vm *mo.Virtual
 		return err != nil || at.datastore != home.datastore || path.Dir(at.path) != path.Dir(home.path)
 	}
 	if n := snapshotCount(vm.Snapshot); n > 0 && hasForeign(vm, foreign) {
-		return drivers.Value{}, refuse("delete", object, "delete its snapshots in vCenter", "it has %d snapshots, and a disk from elsewhere that hangs on them", n)
+		return drivers.Value{}, drivers.Refusef("delete", object, "delete its snapshots in vCenter", "it has %d snapshots, and a disk from elsewhere that hangs on them", n)
 	}
 	if err := p.detach(ctx, vm, foreign); err != nil {
 		return drivers.Value{}, fail("delete", object, err)

@@ -38,7 +38,7 @@ func (r roleOf) promote(ctx context.Context, c drivers.Change, found drivers.Val
 	m := &restorepoint.Marker{V: 1, Site: r.settings.site, As: rest.As, RestorePoint: rest.RestorePoint, Kept: rest.Kept, Volumes: endpoints}
 	folder, err := parsePath(r.path)
 	if err != nil {
-		return drivers.Value{}, invalid(op, object, "%w", err)
+		return drivers.Value{}, drivers.Invalidf(op, object, "%w", err)
 	}
 	if err := r.writeFile(ctx, folder.join(restorepoint.MarkerName), append(restorepoint.Encode(m), '\n')); err != nil {
 		return drivers.Value{}, fail(op, object, err)
@@ -57,7 +57,7 @@ func (r roleOf) branch(ctx context.Context, c drivers.Change, spec *drivers.Repl
 	for _, volume := range spec.Volumes {
 		parent, ok := point.Volumes[volume]
 		if !ok {
-			return nil, notFound("promote", "volume "+volume, "check the volume's name", "restore point %s has no such volume", point.ID)
+			return nil, drivers.NotFoundf("promote", "volume "+volume, "check the volume's name", "restore point %s has no such volume", point.ID)
 		}
 		name := restorepoint.VolumeName{Holder: spec.As, Volume: volume}
 		rec := restorepoint.Record{
@@ -83,10 +83,10 @@ func (r roleOf) announceBranch(ctx context.Context, name restorepoint.VolumeName
 	}
 	switch {
 	case old == nil && found.Text == drivers.Present:
-		return refuse("promote", "volume "+name.String(), "move that file away", "there is a disk %s that is not ours", rec.Endpoint)
+		return drivers.Refusef("promote", "volume "+name.String(), "move that file away", "there is a disk %s that is not ours", rec.Endpoint)
 	case old == nil:
 	case !old.Promoting:
-		return refuse("promote", "volume "+name.String(), "promote what is kept, or give the promotion another name",
+		return drivers.Refusef("promote", "volume "+name.String(), "promote what is kept, or give the promotion another name",
 			"a volume of this name is there already, and may hold what somebody wrote")
 	case old.Change != rec.Change || old.RestorePoint != rec.RestorePoint:
 		if err := r.deleteVolume(ctx, *old); err != nil {
@@ -111,7 +111,7 @@ func (r roleOf) adopt(ctx context.Context, spec *drivers.ReplicaSpec) (map[strin
 			return nil, err
 		}
 		if !exists {
-			return nil, notFound("promote", "volume "+from.String(), "choose a restore point instead", "its disk %s is gone", rec.Endpoint)
+			return nil, drivers.NotFoundf("promote", "volume "+from.String(), "choose a restore point instead", "its disk %s is gone", rec.Endpoint)
 		}
 		endpoints[volume] = rec.Endpoint
 	}
@@ -127,7 +127,7 @@ func (r roleOf) rename(ctx context.Context, from, to restorepoint.VolumeName) (*
 	}
 	if from == to {
 		if old == nil {
-			return nil, notFound("promote", "volume "+from.String(), "choose a restore point instead", "nothing is kept under this name")
+			return nil, drivers.NotFoundf("promote", "volume "+from.String(), "choose a restore point instead", "nothing is kept under this name")
 		}
 		return old, nil
 	}
@@ -137,11 +137,11 @@ func (r roleOf) rename(ctx context.Context, from, to restorepoint.VolumeName) (*
 	}
 	switch {
 	case old == nil && renamed == nil:
-		return nil, notFound("promote", "volume "+from.String(), "choose a restore point instead", "nothing is kept under this name")
+		return nil, drivers.NotFoundf("promote", "volume "+from.String(), "choose a restore point instead", "nothing is kept under this name")
 	case old == nil:
 		return renamed, nil
 	case renamed != nil && renamed.Endpoint != old.Endpoint:
-		return nil, refuse("promote", "volume "+to.String(), "give the promotion another name", "a volume of this name is there already")
+		return nil, drivers.Refusef("promote", "volume "+to.String(), "give the promotion another name", "a volume of this name is there already")
 	}
 	rec := *old
 	rec.Target = to.String()

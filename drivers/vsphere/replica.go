@@ -38,7 +38,7 @@ func (r roleOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	case drivers.Secondary:
 		return r.demote(ctx, c, found)
 	}
-	return drivers.Value{}, invalid("set role of", "replica "+r.path, "%q is neither primary nor secondary", c.Goal.Text)
+	return drivers.Value{}, drivers.Invalidf("set role of", "replica "+r.path, "%q is neither primary nor secondary", c.Goal.Text)
 }
 
 // demote takes the role back and keeps the promoted disks under their names. Without a
@@ -72,7 +72,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 		}
 		for _, user := range users {
 			if user.on {
-				return drivers.Value{}, refuse(op, object, "power that VM off first", "%s is on and runs on %s", user.name, found.Made[volume])
+				return drivers.Value{}, drivers.Refusef(op, object, "power that VM off first", "%s is on and runs on %s", user.name, found.Made[volume])
 			}
 		}
 	}

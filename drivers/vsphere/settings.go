@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"sort"
 	"strings"
@@ -67,7 +66,7 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 		customization: values["customization"],
 	}
 	if c.Site == "" {
-		return settings{}, invalidAttribute("", "the site's id must be given")
+		return settings{}, drivers.InvalidAttribute("", "the site's id must be given")
 	}
 	if s.folder == "" {
 		s.folder = "hotspare"
@@ -80,7 +79,7 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 	}
 	if ca := values["ca_file"]; ca != "" {
 		if s.thumbprint != nil {
-			return settings{}, invalidAttribute("ca_file", "give thumbprint or ca_file, not both")
+			return settings{}, drivers.InvalidAttribute("ca_file", "give thumbprint or ca_file, not both")
 		}
 		s.ca = []byte(ca)
 	}
@@ -93,7 +92,7 @@ func readAttributes(body json.RawMessage) (map[string]string, error) {
 	raw := map[string]json.RawMessage{}
 	if len(bytes.TrimSpace(body)) > 0 {
 		if err := json.Unmarshal(body, &raw); err != nil {
-			return nil, invalidAttribute("", "the configuration block is no JSON object")
+			return nil, drivers.InvalidAttribute("", "the configuration block is no JSON object")
 		}
 	}
 	values := map[string]string{}
@@ -103,12 +102,12 @@ func readAttributes(body json.RawMessage) (map[string]string, error) {
 		if given && string(text) != "null" {
 			var value string
 			if err := json.Unmarshal(text, &value); err != nil {
-				return nil, invalidAttribute(a.Name, "must be a string")
+				return nil, drivers.InvalidAttribute(a.Name, "must be a string")
 			}
 			values[a.Name] = value
 		}
 		if a.Required && values[a.Name] == "" {
-			return nil, invalidAttribute(a.Name, "must be given")
+			return nil, drivers.InvalidAttribute(a.Name, "must be given")
 		}
 	}
 	unknown := make([]string, 0, len(raw))
@@ -117,7 +116,7 @@ func readAttributes(body json.RawMessage) (map[string]string, error) {
 	}
 	if len(unknown) > 0 {
 		sort.Strings(unknown)
-		return nil, invalidAttribute(unknown[0], "is not known to this driver")
+		return nil, drivers.InvalidAttribute(unknown[0], "is not known to this driver")
 	}
 	return values, nil
 }
@@ -126,11 +125,11 @@ func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		return nil, invalidAttribute("url", "is no URL such as https://vcenter.example/sdk")
+		return nil, drivers.InvalidAttribute("url", "is no URL such as https://vcenter.example/sdk")
 	case u.Scheme != "https":
-		return nil, invalidAttribute("url", "must begin with https://")
+		return nil, drivers.InvalidAttribute("url", "must begin with https://")
 	case u.User != nil:
-		return nil, invalidAttribute("url", "must not hold an account; use username and password_file")
+		return nil, drivers.InvalidAttribute("url", "must not hold an account; use username and password_file")
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/sdk"
@@ -144,15 +143,7 @@ func parseThumbprint(text string) ([]byte, error) {
 	}
 	sum, err := hex.DecodeString(strings.NewReplacer(":", "", " ", "").Replace(text))
 	if err != nil || len(sum) != sha256.Size {
-		return nil, invalidAttribute("thumbprint", "is no SHA-256 in hex")
+		return nil, drivers.InvalidAttribute("thumbprint", "is no SHA-256 in hex")
 	}
 	return sum, nil
-}
-
-// invalidAttribute is an error of Configure about one attribute.
-func invalidAttribute(name, problem string) error {
-	return &drivers.Error{
-		Kind: drivers.Invalid, Op: "configure", Object: name, Attribute: name,
-		Cause: fmt.Errorf("%s", problem), Next: "correct the cluster's config block",
-	}
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // findDatastore gives the datastore of that name.
@@ -28,7 +30,7 @@ func (cl *client) findDatastore(ctx context.Context, name string) (types.Managed
 	}
 	ref, ok := cl.places.datastoreNames[name]
 	if !ok {
-		return ref, notFound("find datastore", name, "check the datastore's name, and that it is mounted", "the datacenter has no such datastore")
+		return ref, drivers.NotFoundf("find datastore", name, "check the datastore's name, and that it is mounted", "the datacenter has no such datastore")
 	}
 	return ref, nil
 }

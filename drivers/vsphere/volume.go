@@ -58,7 +58,7 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 		return drivers.Value{}, err
 	}
 	if found.Text == drivers.Present && r == nil && c.Goal.Text == drivers.Absent {
-		return drivers.Value{}, refuse("delete", "volume "+v.target, "delete it by hand, if it may go",
+		return drivers.Value{}, drivers.Refusef("delete", "volume "+v.target, "delete it by hand, if it may go",
 			"the disk %s is not ours", found.Made[drivers.MadeEndpoint])
 	}
 	if found.Text == drivers.Present && r == nil {
@@ -71,7 +71,7 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 	case drivers.Absent:
 		return v.remove(ctx, c, r, found)
 	}
-	return drivers.Value{}, invalid("set presence of", "volume "+v.target, "%q is neither present nor absent", c.Goal.Text)
+	return drivers.Value{}, drivers.Invalidf("set presence of", "volume "+v.target, "%q is neither present nor absent", c.Goal.Text)
 }
 
 func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.VolumeName, old *restorepoint.Record, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -88,7 +88,7 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.
 		return drivers.Value{}, drivers.Drifted(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.Volume == nil {
-		return drivers.Value{}, invalid(op, object, "the goal does not say of which restore point")
+		return drivers.Value{}, drivers.Invalidf(op, object, "the goal does not say of which restore point")
 	}
 	spec := c.Goal.Spec.Volume
 	point, err := v.restorePoint(ctx, spec.Replica, spec.RestorePoint)
@@ -97,7 +97,7 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.
 	}
 	parent, ok := point.Volumes[spec.Volume]
 	if !ok {
-		return drivers.Value{}, notFound(op, object, "check the volume's name", "restore point %s has no volume %s", point.ID, spec.Volume)
+		return drivers.Value{}, drivers.NotFoundf(op, object, "check the volume's name", "restore point %s has no volume %s", point.ID, spec.Volume)
 	}
 	if old != nil {
 		if err := v.clearScratch(ctx, old.Change); err != nil {
@@ -146,7 +146,7 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, r *restorepoint.
 		return drivers.Value{}, fail(op, object, err)
 	}
 	if marker != nil && marker.Holds(r.Endpoint) {
-		return drivers.Value{}, refuse(op, object, "demote the replica first", "it is a promoted disk of %s, which is primary", r.Replica)
+		return drivers.Value{}, drivers.Refusef(op, object, "demote the replica first", "it is a promoted disk of %s, which is primary", r.Replica)
 	}
 	if err := v.deleteVolume(ctx, *r); err != nil {
 		return drivers.Value{}, fail(op, object, err)
@@ -174,7 +174,7 @@ func (cl *client) deleteVolume(ctx context.Context, r restorepoint.Record) error
 			return err
 		}
 		if len(users) > 0 {
-			return refuse("delete", "volume "+r.Target, "give that VM another disk first", "%s has it attached", users[0].name)
+			return drivers.Refusef("delete", "volume "+r.Target, "give that VM another disk first", "%s has it attached", users[0].name)
 		}
 		if err := cl.deleteDisk(ctx, at); err != nil {
 			return err
