@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// callsPerHost is how many calls are in flight at one host, each on a connection of its
-	// own: the client of libvirt 9.0 crashes the process when keepalive closes a connection
-	// with two.
+	// callsPerHost is how many calls are in flight at one host, beside those for addresses,
+	// each on a connection of its own: the client of libvirt 9.0 crashes the process when
+	// keepalive closes a connection with two.
 	callsPerHost = 4
 	// dialsPerHost bounds the connections that hang in a frozen libvirtd.
 	dialsPerHost = 4
@@ -41,10 +41,11 @@ type host struct {
 	dials     chan struct{} // a token for each connection being made
 	// timing, where it is set, is told that a call begins, and gives what it ends with;
 	// benchmarks measure with it.
-	timing  func() (end func())
-	changed bell // rings at each lifecycle event, and when the host goes or comes
-	stop    context.CancelFunc
-	stopped chan struct{}
+	timing    func() (end func())
+	addresses *addressBook
+	changed   bell // rings at each lifecycle event, and when the host goes or comes
+	stop      context.CancelFunc
+	stopped   chan struct{}
 
 	mu     sync.Mutex
 	idle   []*libvirt.Connect
@@ -61,6 +62,7 @@ func newHost(name, uri string, limit time.Duration) *host {
 	h := &host{
 		name: name, uri: uri, limit: limit, stop: stop, stopped: make(chan struct{}), heard: time.Now(),
 		calls: make(chan struct{}, callsPerHost), dials: make(chan struct{}, dialsPerHost),
+		addresses: newAddressBook(),
 	}
 	go h.watch(ctx)
 	return h
@@ -81,10 +83,15 @@ func (h *host) close() {
 // call makes one call, which may change something: it is not repeated when its connection
 // is lost. It ends by itself when libvirtd stops answering, not with the context.
 func call[T any](ctx context.Context, h *host, f func(*libvirt.Connect) (T, error)) (T, error) {
+	return callOn(ctx, h, h.calls, f)
+}
+
+// callOn makes a call when one of the given tokens is free.
+func callOn[T any](ctx context.Context, h *host, tokens chan struct{}, f func(*libvirt.Connect) (T, error)) (T, error) {
 	var none T
 	select {
-	case h.calls <- struct{}{}:
-		defer func() { <-h.calls }()
+	case tokens <- struct{}{}:
+		defer func() { <-tokens }()
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

@@ -110,8 +110,11 @@ func (cl *cluster) readAll(ctx context.Context, r *hostRead) (err error) {
 	if r.pools, err = pools(ctx, r.host); err != nil {
 		return err
 	}
-	r.listing, err = r.host.list(ctx)
-	return err
+	if r.listing, err = r.host.list(ctx); err != nil {
+		return err
+	}
+	r.host.addresses.read(ctx, r.host, r.listing.machines)
+	return nil
 }
 
 // tell gives the items of all hosts: networks and datastores once, and each VM once.
@@ -210,6 +213,7 @@ func (m *machine) item() drivers.VMItem {
 		CPUs: number(m.tree.kid("vcpu")), MemoryMiB: memoryMiB(m.tree.kid("memory")),
 		Disks: map[string]string{}, NICs: map[string]string{},
 		Template: m.mark.Template, Snapshots: m.snapshots, Owner: m.mark.Owner,
+		Addresses: m.host.addresses.of(m),
 	}
 	for _, disk := range disks(m.tree) {
 		vm.Disks[disk.kid("target").attr("dev")] = endpointOf(disk)

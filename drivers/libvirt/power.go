@@ -128,8 +128,9 @@ func (p powerOf) off(ctx context.Context, m *machine, c drivers.Change, progress
 	return err
 }
 
-// ask has the guest shut down, and waits until the VM is off. GraceOver says that it is
-// not off when the grace has passed.
+// ask has the guest shut down, and waits until the VM is off. An agent that hangs is not
+// asked: libvirt would wait for it. GraceOver says that the VM is not off when the grace has
+// passed.
 func (p powerOf) ask(ctx context.Context, m *machine, grace time.Duration, progress func(drivers.Progress)) error {
 	if grace <= 0 {
 		return graceOver(m.name, errors.New("the guest was not asked to shut down, for there is no grace"))
@@ -137,7 +138,7 @@ func (p powerOf) ask(ctx context.Context, m *machine, grace time.Duration, progr
 	over := time.Now().Add(grace)
 	for time.Now().Before(over) {
 		err := onDomain(ctx, m, func(dom *libvirt.Domain) error {
-			if agentConnected(m.live) && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_GUEST_AGENT) == nil {
+			if agentConnected(m.live) && !m.host.addresses.agentHangs(m) && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_GUEST_AGENT) == nil {
 				return nil
 			}
 			return dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_ACPI_POWER_BTN)

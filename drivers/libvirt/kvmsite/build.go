@@ -42,7 +42,8 @@ func (s *Site) buildKernel(ctx context.Context) (err error) {
 		return err
 	}
 	s.kernel = kernel{image: s.path("vmlinuz"), initrd: s.path("initrd.gz"), accel: cached.accel}
-	return errors.Join(copyFile(cached.image, s.kernel.image, 0o644), copyFile(cached.initrd, s.kernel.initrd, 0o644))
+	return errors.Join(copyFile(cached.image, s.kernel.image, 0o644), copyFile(cached.initrd, s.kernel.initrd, 0o644),
+		copyFile(cached.agentInitrd(), s.kernel.agentInitrd(), 0o644))
 }
 
 func (s *Site) buildNetworks(ctx context.Context) error {

@@ -18,11 +18,14 @@ var guestInit string
 
 // guestModules are what the guest loads of the kernel's modules.
 var guestModules = strings.Fields(`virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
-	virtio_blk failover net_failover virtio_net button evdev scsi_common scsi_mod libata cdrom ata_piix sr_mod
+	virtio_blk failover net_failover virtio_net virtio_console button evdev scsi_common scsi_mod libata cdrom ata_piix sr_mod
 	isofs fat vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1`)
 
 // kernel is what a guest boots from, and how.
 type kernel struct{ image, initrd, accel string }
+
+// agentInitrd is the initramfs with QEMU's guest agent in it.
+func (k kernel) agentInitrd() string { return filepath.Join(filepath.Dir(k.initrd), "initrd-agent.gz") }
 
 // cacheDir keeps kernels between sites; each site has copies of its own.
 func cacheDir() (string, error) {
@@ -43,7 +46,7 @@ func prepareKernel(ctx context.Context) (kernel, error) {
 	sum := sha256.Sum256([]byte(guestInit + strings.Join(guestModules, " ")))
 	dir := filepath.Join(cache, fmt.Sprintf("guest-%x", sum[:6]))
 	k := kernel{image: filepath.Join(dir, "vmlinuz"), initrd: filepath.Join(dir, "initrd.gz")}
-	if !exists(k.initrd) {
+	if !exists(k.agentInitrd()) {
 		if err := makeKernel(ctx, cache, dir); err != nil {
 			return kernel{}, fmt.Errorf("make the guests' kernel: %w", err)
 		}
@@ -70,7 +73,11 @@ func makeKernel(ctx context.Context, cache, dir string) error {
 	if err := copyFile(image, filepath.Join(made, "vmlinuz"), 0o644); err != nil {
 		return err
 	}
-	if err := makeInitramfs(ctx, modules, filepath.Join(work, "root"), filepath.Join(made, "initrd.gz")); err != nil {
+	initrd := filepath.Join(made, "initrd.gz")
+	if err := makeInitramfs(ctx, modules, filepath.Join(work, "root"), initrd); err != nil {
+		return err
+	}
+	if err := addAgent(ctx, initrd, filepath.Join(work, "agent"), kernel{initrd: initrd}.agentInitrd()); err != nil {
 		return err
 	}
 	if err := os.Rename(made, dir); err != nil && !exists(dir) {
@@ -155,6 +162,25 @@ for m in $3; do
 done
 cd "$2" && find . | cpio -o -H newc --quiet | gzip -1 >"$4"`
 	_, err = run(ctx, "sh", "-c", script, "pack", modules, root, strings.Join(guestModules, " "), file)
+	return err
+}
+
+// addAgent packs the machine's own guest agent and its libraries behind an initramfs.
+func addAgent(ctx context.Context, initrd, root, file string) error {
+	agent, err := exec.LookPath("qemu-ga")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
+		return err
+	}
+	if err := copyFile(agent, filepath.Join(root, "bin/qemu-ga"), 0o755); err != nil {
+		return err
+	}
+	const script = `set -e
+cp -L --parents $(ldd "$1" | grep -o '/[^ ]*') "$2"
+{ cat "$3"; cd "$2"; find . | cpio -o -H newc --quiet | gzip -1; } >"$4"`
+	_, err = run(ctx, "sh", "-c", script, "pack", agent, root, initrd, file)
 	return err
 }
 

@@ -16,6 +16,7 @@ var needs = []struct{ command, pkg string }{
 	{"qemu-system-x86_64", "qemu-system-x86"}, {"qemu-img", "qemu-utils"},
 	{"busybox", "busybox-static"}, {"cpio", "cpio"}, {"ip", "iproute2"},
 	{"tgtd", "tgt"}, {"nbdkit", "nbdkit"}, {"nsenter", "util-linux"},
+	{"dnsmasq", "dnsmasq-base"}, {"qemu-ga", "qemu-guest-agent"},
 	{"/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so", "qemu-block-extra"},
 }
 

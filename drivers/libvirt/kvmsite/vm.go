@@ -27,6 +27,10 @@ type VMSpec struct {
 	IgnorePowerButton bool
 	// Pattern is what the guest writes to vda at each boot; empty: nothing. Letters and digits.
 	Pattern string
+	// DHCP makes a guest that asks its network for an address, beside the one that it has.
+	DHCP bool
+	// Agent gives the guest QEMU's guest agent, and the domain its channel.
+	Agent bool
 	// Metadata is XML below <metadata>; may be empty.
 	Metadata string
 	// Console names the console's log; empty: after the VM.
@@ -98,7 +102,7 @@ func (s *Site) DomainXML(spec VMSpec) string {
 	}
 	line("<memory unit='MiB'>%d</memory><vcpu>1</vcpu>", spec.MemoryMiB)
 	line("<os><type arch='x86_64' machine='pc'>hvm</type><kernel>%s</kernel><initrd>%s</initrd><cmdline>%s</cmdline></os>",
-		s.kernel.image, s.kernel.initrd, spec.commandLine())
+		s.kernel.image, spec.initrd(s.kernel), spec.commandLine())
 	line("<features><acpi/></features><on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>")
 	line("<devices>")
 	for i, d := range spec.Disks {
@@ -126,15 +130,31 @@ func (s *Site) DomainXML(spec VMSpec) string {
 	if spec.Network != "" || spec.Bridge != "" {
 		line("<mac address='%s'/><model type='virtio'/><rom enabled='no'/></interface>", spec.MAC)
 	}
+	if spec.Agent {
+		line("<channel type='unix'><source mode='bind'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")
+	}
 	line("<serial type='file'><source path='%s' append='on'/></serial>", s.consolePath(spec.Console))
 	line("<memballoon model='none'/></devices></domain>")
 	return b.String()
+}
+
+func (spec VMSpec) initrd(k kernel) string {
+	if spec.Agent {
+		return k.agentInitrd()
+	}
+	return k.initrd
 }
 
 func (spec VMSpec) commandLine() string {
 	words := "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check"
 	if spec.IgnorePowerButton {
 		words += " ignore"
+	}
+	if spec.DHCP {
+		words += " dhcp"
+	}
+	if spec.Agent {
+		words += " agent"
 	}
 	if spec.Pattern != "" {
 		words += " pattern=" + spec.Pattern
