@@ -90,6 +90,9 @@ func (f *fake) Workspace(_ context.Context, id string) (*api.Workspace, error) {
 }
 
 func (f *fake) RequestWorkspace(_ context.Context, req api.WorkspaceRequest) (*api.Accepted, error) {
+	if req.Copy == "payment" {
+		return nil, notFound("group", req.Copy)
+	}
 	f.note("request %s%s for %s of %s count %d", req.Copy, req.Template, req.For, req.Owner, req.Count)
 	f.mu.Lock()
 	queue := f.queue
@@ -157,7 +160,11 @@ func (f *fake) Plan(ctx context.Context, req api.PlanRequest) (*api.Accepted, er
 }
 
 func (f *fake) Begin(ctx context.Context, req api.PlanRequest) (*api.Accepted, error) {
-	f.note("begin %s %s by %s", req.Verb, req.Group, req.By)
+	dead := ""
+	if req.DeclaredDeadBy != "" {
+		dead = ", declared dead by " + req.DeclaredDeadBy
+	}
+	f.note("begin %s %s by %s%s", req.Verb, req.Group, req.By, dead)
 	accepted, err := f.Plan(ctx, req)
 	if err != nil {
 		return nil, err

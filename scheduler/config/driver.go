@@ -73,7 +73,7 @@ func (d *driverBlock) read() map[string]json.RawMessage {
 		a, ok := d.schema[name]
 		if !ok {
 			d.errs.add(v.at, d.title, flaw{fmt.Sprintf("the driver knows no attribute %q", name), didYouMean(name, "it knows", known)})
-			meant[nearest(name, known)] = true
+			meant[Nearest(name, known)] = true
 			continue
 		}
 		read, wrong := d.convert(a, v.read.(cty.Value))

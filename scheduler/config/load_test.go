@@ -248,7 +248,7 @@ func TestDurationsSizesAndPercentages(t *testing.T) {
 func TestTheNearestNameIsMeant(t *testing.T) {
 	known := []string{"cluster", "network", "retention", "rto", "rpo"}
 	for name, want := range map[string]string{"cluter": "cluster", "clutser": "cluster", "Cluster": "cluster", "retentoin": "retention", "rt": "rto", "colour": "", strings.Repeat("x", 100): ""} {
-		if got := nearest(name, known); got != want {
+		if got := Nearest(name, known); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}

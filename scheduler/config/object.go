@@ -77,7 +77,7 @@ func (o *object) meant(name string) {
 		o.tried = map[string]bool{}
 	}
 	o.tried[name] = true
-	o.tried[nearest(name, o.kind.words(o.variant()))] = true
+	o.tried[Nearest(name, o.kind.words(o.variant()))] = true
 }
 
 // place is where the attribute stands; the header where it does not.

@@ -14,14 +14,14 @@ func didYouMean(name, what string, known []string) string {
 	}
 	known = slices.Compact(slices.Sorted(slices.Values(known)))
 	all := what + ": " + strings.Join(known, ", ")
-	if best := nearest(name, known); best != "" {
+	if best := Nearest(name, known); best != "" {
 		return "did you mean " + strconv.Quote(best) + "? " + all
 	}
 	return all
 }
 
-// nearest finds the name that was probably meant; "" where none is near.
-func nearest(name string, known []string) string {
+// Nearest finds the name that was probably meant; "" where none is near.
+func Nearest(name string, known []string) string {
 	best, distance := "", 0
 	for _, candidate := range known {
 		d := editDistance(strings.ToLower(name), strings.ToLower(candidate))

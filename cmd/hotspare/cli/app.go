@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -20,7 +21,7 @@ import (
 // Exit codes of hotspare.
 const (
 	ExitDone        = 0
-	ExitFailed      = 1
+	ExitFailed      = 1   // or refused, or there is nothing of that name
 	ExitUsage       = 2   // wrong use: nothing was tried
 	ExitHeld        = 3   // held, or waiting for a person or for room
 	ExitInterrupted = 130 // while waiting; the run goes on
@@ -81,7 +82,8 @@ func Main(ctx context.Context, args []string, env Env) int {
 	root.SetArgs(args)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
+	err = cmp.Or(err, a.misled)
 	if err == nil {
 		return ExitDone
 	}
@@ -92,7 +94,7 @@ func Main(ctx context.Context, args []string, env Env) int {
 	if a.outputOf(args) == outputJSON {
 		a.output = outputJSON
 	}
-	return a.report(ctx, err)
+	return a.report(ctx, suggest(c, err))
 }
 
 // app is one invocation.
@@ -102,6 +104,7 @@ type app struct {
 	socket string
 	remote remote
 	output outputFormat
+	misled error // --help after a command that there is not
 }
 
 // service gives the server that the command was told of.

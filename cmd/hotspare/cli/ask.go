@@ -37,11 +37,14 @@ func (k *ask) flags(c *cobra.Command) {
 	f.StringVar(&k.reason, "reason", "", "why, in one sentence: `TEXT`")
 }
 
-func (k *ask) usage() string {
-	switch k.verb {
-	case scheduler.Failover:
+// usage is what follows the group in a usage line. A plan needs nobody's word.
+func (k *ask) usage(plans bool) string {
+	switch {
+	case k.verb == scheduler.Failover && plans:
+		return " [--declared-dead-by NAME] [--restore-point ID | --from-kept NAME]"
+	case k.verb == scheduler.Failover:
 		return " --declared-dead-by NAME [--restore-point ID | --from-kept NAME]"
-	case scheduler.Revert:
+	case k.verb == scheduler.Revert:
 		return " [--writes kept|home --by NAME]"
 	default:
 		return ""
@@ -61,7 +64,7 @@ func (k *ask) examples() string {
 
 // request is the API's form.
 func (k *ask) request(c *cobra.Command, a *app, group string) (api.PlanRequest, error) {
-	req := api.PlanRequest{Verb: k.verb, Group: group, By: cmp.Or(k.by, k.declaredDeadBy, a.Login()), Reason: k.reason,
+	req := api.PlanRequest{Verb: k.verb, Group: group, By: cmp.Or(k.by, a.Login()), Reason: k.reason,
 		DeclaredDeadBy: k.declaredDeadBy, RestorePoint: k.restorePoint, FromKept: k.fromKept}
 	if k.restorePoint != "" && k.fromKept != "" {
 		return req, usageError(c, "it starts from --restore-point or --from-kept, not from both")

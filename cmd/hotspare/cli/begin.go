@@ -39,7 +39,7 @@ here by name) or --writes home (it was brought home).`)
 func newBegin(a *app, verb scheduler.Verb, short, long string) *cobra.Command {
 	ask, wait := &ask{verb: verb}, true
 	c := command(&cobra.Command{
-		Use:   string(verb) + " GROUP" + ask.usage(),
+		Use:   string(verb) + " GROUP" + ask.usage(false),
 		Short: short,
 		Long: long + `
 

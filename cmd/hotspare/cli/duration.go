@@ -30,6 +30,9 @@ func (s *span) Set(text string) error {
 	return nil
 }
 
+// Takes says what may be written.
+func (s *span) Takes() string { return "a duration like 4h, 90m, 3d or 1d12h, more than nothing" }
+
 // Type names the kind of value in help texts.
 func (s *span) Type() string { return "DURATION" }
 

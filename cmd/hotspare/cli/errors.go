@@ -21,10 +21,15 @@ func usageError(c *cobra.Command, format string, args ...any) error {
 func usage(check cobra.PositionalArgs, want string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError(c, "%s takes %s, not %s", c.CommandPath(), want, given(args))
+			return usageError(c, "%s takes %s, not %s", commandName(c), want, given(args))
 		}
 		return nil
 	}
+}
+
+// commandName is the command without the program's name, which stands before every error.
+func commandName(c *cobra.Command) string {
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 }
 
 func given(args []string) string {
@@ -72,7 +77,7 @@ func asAPIError(err error) *api.Error {
 
 func exitCode(e *api.Error) int {
 	switch e.Code {
-	case api.CodeUsage, api.CodeNotFound:
+	case api.CodeUsage:
 		return ExitUsage
 	case api.CodeWaits:
 		return ExitHeld

@@ -40,8 +40,9 @@ may still be lent. A host in maintenance, or drained, lends nothing.`,
 func newHostDrainCommand(a *app) *cobra.Command {
 	req := api.HostRequest{}
 	c := command(&cobra.Command{
-		Use:   "drain HOST --reason TEXT [--cluster NAME]",
-		Short: "Take a host out of use: nothing more is lent there",
+		Use:        "drain HOST --reason TEXT [--cluster NAME]",
+		SuggestFor: []string{"maintenance"},
+		Short:      "Take a host out of use: nothing more is lent there",
 		Long: `Take a host out of use: nothing more is lent there, and its room counts for nothing. Workspaces on
 it stay until they are returned. No room is kept for the standby VMs on it: register them on
 another host first, or a failover may not find any.`,

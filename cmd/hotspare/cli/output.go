@@ -2,7 +2,7 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strings"
 )
 
@@ -24,8 +24,11 @@ func (f *outputFormat) Set(text string) error {
 		*f = outputFormat(text)
 		return nil
 	}
-	return fmt.Errorf("it is table or json")
+	return errors.New(f.Takes())
 }
+
+// Takes says what may be written.
+func (f *outputFormat) Takes() string { return "table or json" }
 
 // Type names the kind of value in help texts.
 func (f *outputFormat) Type() string { return "table|json" }

@@ -27,7 +27,7 @@ point, every step with what it waits for, and what cannot be taken back. It chan
 func newPlanOf(a *app, verb scheduler.Verb) *cobra.Command {
 	ask := &ask{verb: verb}
 	c := command(&cobra.Command{
-		Use:               string(verb) + " GROUP" + ask.usage(),
+		Use:               string(verb) + " GROUP" + ask.usage(true),
 		Short:             "Show the plan of a " + string(verb) + "; changes nothing",
 		Long:              "Show the plan that `hotspare " + string(verb) + "` would run with the same flags. It changes nothing.",
 		Example:           strings.ReplaceAll(ask.examples(), "hotspare ", "hotspare plan "),

@@ -24,8 +24,9 @@ change it made.
 
 Every plan can be read before it runs: hotspare plan failover GROUP changes nothing.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 held or waiting for a person, 130 interrupted
-while waiting (the run goes on at the server).`,
+Exit codes: 0 done; 1 failed or refused, also for a name that the site does not have; 2 wrong
+use: a command line that can never be right; 3 held, or waiting for a person or for room; 130
+interrupted while waiting (the run goes on at the server).`,
 		Example: `  hotspare status
   hotspare workspace request --copy payments --for 4h
   hotspare plan failover payments
@@ -54,6 +55,7 @@ while waiting (the run goes on at the server).`,
 	add("lend", newWorkspaceCommand(a))
 	add("disaster", newReclaimCommand(a), newFailoverCommand(a), newRevertCommand(a), newRunCommand(a))
 	add("server", newServerCommand(a), newConfigCommand(a), newDriverCommand(a), newVersionCommand(a))
+	root.SetHelpFunc(a.help(root.HelpFunc()))
 	root.SetHelpCommand(newHelpCommand())
 	root.SetHelpCommandGroupID("server")
 	root.SetCompletionCommandGroupID("server")
@@ -112,6 +114,18 @@ func names(c *cobra.Command) []string {
 	return all
 }
 
+// help tells what a command does. With --help after a mistyped command cobra comes here with
+// the command above it: then it is an error, which [Main] gives.
+func (a *app) help(tell func(*cobra.Command, []string)) func(*cobra.Command, []string) {
+	return func(c *cobra.Command, args []string) {
+		if rest := c.Flags().Args(); c.HasSubCommands() && len(rest) > 0 {
+			a.misled = unknown(c, rest[0])
+			return
+		}
+		tell(c, args)
+	}
+}
+
 func unknown(c *cobra.Command, name string) error {
 	c.SuggestionsMinimumDistance = 2
 	hint := ""
@@ -119,13 +133,4 @@ func unknown(c *cobra.Command, name string) error {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usageError(c, "unknown command %q for %q%s", name, c.CommandPath(), hint)
-}
-
-// flagError is the error of a flag. After a mistyped command its flags are unknown too:
-// then it is the command that is wrong.
-func flagError(c *cobra.Command, err error) error {
-	if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 {
-		return unknown(c, args[0])
-	}
-	return usageError(c, "%s: %s", c.CommandPath(), err)
 }
