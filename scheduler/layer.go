@@ -38,6 +38,11 @@ var FoundGoal = Goal{Found: true}
 // MadeBy is the goal of what the change of another property made.
 func MadeBy(by drivers.Property, key string) Goal { return Goal{Made: &Made{By: by, Key: key}} }
 
+// same reports whether two goals are one text, without anything to be made for it.
+func (g Goal) same(other Goal) bool {
+	return g.Value != nil && other.Value != nil && g.Value.Text == other.Value.Text && g.Value.Spec == nil && other.Value.Spec == nil
+}
+
 // Text gives the goal for people.
 func (g Goal) Text() string {
 	switch {

@@ -68,10 +68,12 @@ func SortRuns(runs []*Run) {
 	})
 }
 
-// Superseded names a later run that has begun to change the step's property; empty where
-// none has. What a pending step was for has then happened, or is decided by the later run:
-// two groups may need the same victim off, and production may run on its VM by now. Such a
-// step is over without a change.
+// Superseded names a later run that has gone beyond the step: it has changed the step's
+// property, or has begun to bring it to another goal. Empty where none has. What a pending
+// step was for has then happened, or is decided by the later run: production may run on
+// its VM by now. Such a step is over without a change. Where the later run is only under
+// way to the same goal, as with a victim that two groups need off, both go for it: what
+// waits for this step waits until it is true.
 func (s *State) Superseded(run *Run, step *Step) string {
 	if !step.IsChange() {
 		return ""
@@ -85,8 +87,9 @@ func (s *State) Superseded(run *Run, step *Step) string {
 	SortRuns(later)
 	for _, other := range later {
 		for i := range other.Plan.Steps {
-			theirs := &other.Plan.Steps[i]
-			if theirs.IsChange() && theirs.Property == step.Property && !other.Steps[i].Began.IsZero() {
+			theirs, how := &other.Plan.Steps[i], other.Steps[i]
+			if theirs.IsChange() && theirs.Property == step.Property && !how.Began.IsZero() &&
+				(how.State.Over() || !theirs.Goal.same(step.Goal)) {
 				return other.ID
 			}
 		}

@@ -153,6 +153,8 @@ func overlay(state *scheduler.State, use *Use) {
 	}
 	if wanted, known := state.Stacks.Wanted(use.VM); known {
 		use.Wanted = wanted.Text == drivers.On
+	} else if len(stack.Layers) == 0 && state.Stacks.IsMade(use.VM) {
+		use.Wanted = false // it is being taken away
 	}
 	for _, layer := range stack.Layers {
 		if w := state.Workspaces[string(layer.Holder)]; w != nil && layer.Goal.Value != nil && layer.Goal.Value.Text == drivers.On {

@@ -74,7 +74,9 @@ func (b *builder) reclaim(g *groupAt) {
 		}
 		needs = append(needs, place.Need{VM: vm.power, Name: vm.Name, Cluster: vm.Cluster, Host: vm.item.Host, Size: place.SizeOf(vm.item)})
 	}
-	chosen := preempt.Choose(b.snap, place.Rooms(b.snap), g.Name, needs, must)
+	rooms := place.Rooms(b.snap)
+	b.hurry(rooms, needs)
+	chosen := preempt.Choose(b.snap, rooms, g.Name, needs, must)
 	b.plan.Victims, b.short = chosen.Victims, chosen.Short
 	for _, need := range needs {
 		short := chosen.Short[need.VM]
@@ -100,6 +102,25 @@ func (b *builder) reclaim(g *groupAt) {
 		}
 	}
 	b.dedupe()
+}
+
+// hurry takes over what another run is taking down on the hosts of the needs, a workspace
+// that was returned or a group that goes home: its room is as good as free, and what
+// starts there waits for it.
+func (b *builder) hurry(rooms map[place.HostKey]*place.Room, needs []place.Need) {
+	holder := scheduler.RunHolder(b.plan.Run, b.plan.Group)
+	for _, need := range needs {
+		room := rooms[place.HostKey{Cluster: need.Cluster, Host: need.Host}]
+		if room == nil {
+			continue
+		}
+		for _, use := range room.Uses {
+			ours := b.snap.State.Stacks[use.VM] != nil
+			if ours && use.Stands && !use.Wanted && use.Claim == "" && use.Workspace == "" {
+				b.put(use.VM, holder, scheduler.Literal(drivers.Off))
+			}
+		}
+	}
 }
 
 // workspacesOn lists the workspaces that have a layer on a property of the VM.

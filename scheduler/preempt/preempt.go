@@ -142,7 +142,7 @@ func (h *host) free(down map[string]string, all bool) scheduler.Size {
 		case u.Workspace != "":
 			return !all && !isDown
 		default:
-			return u.Counts()
+			return u.Wanted // what is going down already needs no victim
 		}
 	})
 }
