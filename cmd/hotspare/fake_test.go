@@ -35,6 +35,9 @@ func (f *fake) become(args []string) error {
 	case "produces":
 		f.status = quietSite()
 		f.status.Groups[0].State = scheduler.GroupProduces
+	case "reclaimed":
+		f.status = quietSite()
+		f.status.Groups[0].State = scheduler.GroupReclaimed
 	case "drifted":
 		f.status = quietSite()
 		f.status.Drifts = 2

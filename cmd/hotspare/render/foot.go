@@ -21,6 +21,14 @@ func (p *Page) Live(width func() int) { p.foot = &foot{width: width} }
 // Watched reports whether lines can stay at the foot of the page.
 func (p *Page) Watched() bool { return p.foot != nil }
 
+// columns is how wide the terminal is; 0 where there is none, or that is not known.
+func (p *Page) columns() int {
+	if p.foot == nil {
+		return 0
+	}
+	return max(p.foot.width(), 0)
+}
+
 // Foot draws these lines below all others, in place of those before; none takes them away.
 // The first is a heading.
 func (p *Page) Foot(lines ...string) {

@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -131,16 +130,31 @@ func coming(all []scheduler.Victim, stays bool) []scheduler.Victim {
 }
 
 func victimIDs(all []scheduler.Victim) string {
+	return victimsAs(all, func(v scheduler.Victim) string { return v.Workspace })
+}
+
+// parked names workspaces that stay parked, each with the reason.
+func parked(all []scheduler.Victim) string {
+	return victimsAs(all, func(v scheduler.Victim) string {
+		if v.Why == "" {
+			return v.Workspace
+		}
+		return v.Workspace + " (" + v.Why + ")"
+	})
+}
+
+// victimsAs names the first of many workspaces, each as it is told to.
+func victimsAs(all []scheduler.Victim, name func(scheduler.Victim) string) string {
 	const shown = 6
-	var ids []string
+	var names []string
 	for i, v := range all {
 		if i == shown {
-			ids = append(ids, fmt.Sprintf("and %d more", len(all)-shown))
+			names = append(names, fmt.Sprintf("and %d more", len(all)-shown))
 			break
 		}
-		ids = append(ids, v.Workspace)
+		names = append(names, name(v))
 	}
-	return strings.Join(ids, ", ")
+	return strings.Join(names, ", ")
 }
 
 func restoreName(r *scheduler.ChosenRestore) string {
@@ -229,11 +243,7 @@ func vmName(v PlanView, c scheduler.Claim) string {
 }
 
 func size(s scheduler.Size) string {
-	memory := strconv.FormatInt(s.MemoryMiB, 10) + " MiB"
-	if s.MemoryMiB%1024 == 0 {
-		memory = strconv.FormatInt(s.MemoryMiB/1024, 10) + " GiB"
-	}
-	return fmt.Sprintf("%g CPUs, %s", s.CPUs, memory)
+	return fmt.Sprintf("%g CPUs, %s", s.CPUs, memory(s.MemoryMiB))
 }
 
 // usual gives the usual time of a step in a cell.

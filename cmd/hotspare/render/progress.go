@@ -202,7 +202,7 @@ func doneLine(run *api.Run, kept []api.Kept) string {
 		text += "; back: " + victimIDs(back)
 	}
 	if stay := coming(run.Returning, true); len(stay) > 0 {
-		text += "; still parked: " + victimIDs(stay)
+		text += "; still parked: " + parked(stay)
 	}
 	if skipped := run.Run.Counts()[scheduler.StepSkipped]; skipped > 0 {
 		text += fmt.Sprintf("; %s skipped", count(skipped, "step"))

@@ -20,6 +20,9 @@ func Status(p *Page, s *api.Status, version string) {
 			p.Line(Alarm, "  %s %s %s is held on %s: hotspare run show %s", r.ID, r.Verb, r.Target, count(r.Held, "step"), r.ID)
 		}
 	}
+	for _, group := range groupsThat(s, func(g *api.Group) bool { return g.State == scheduler.GroupReclaimed }) {
+		p.Line(Plain, "  %s is reclaimed, its production not started: hotspare failover %s --declared-dead-by NAME, or hotspare revert %s", group, group, group)
+	}
 	if s.Lending != LendingOpen {
 		p.Line(Plain, "  nothing is lent now: %s", s.Lending)
 	}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -27,17 +28,101 @@ func (t *table) add(style Style, cells ...string) {
 }
 
 // table writes the rows with aligned columns. A heading that begins with ">" is aligned
-// to the right.
+// to the right. On a terminal a last column that is too long for it is wrapped.
 func (p *Page) table(indent string, t *table) {
 	widths := t.widths()
 	heads := make([]string, len(t.head))
 	for i, h := range t.head {
 		heads[i] = strings.TrimPrefix(h, ">")
 	}
+	wrap := t.wrapping(indent, widths, p.columns())
+	if wrap.under {
+		widths[wrap.column] = 0
+	}
 	p.write(Strong, t.line(indent, widths, heads))
 	for _, r := range t.rows {
-		p.write(r.style, t.line(indent, widths, r.cells))
+		for _, line := range wrap.lines(t.line, indent, widths, r.cells, heads) {
+			p.write(r.style, line)
+		}
 	}
+}
+
+// narrowest is how many columns a wrapped cell has at least.
+const narrowest = 20
+
+// wrapping says how the last column of a table is wrapped; the zero value: not at all.
+type wrapping struct {
+	column int
+	indent int  // of the lines that follow the first
+	width  int  // of the cell; 0: it is not wrapped
+	under  bool // the whole cell stands below its row, for there is no room beside it
+}
+
+// wrapping finds how to wrap the last column for a terminal of so many columns; 0: there is
+// no terminal.
+func (t *table) wrapping(indent string, widths []int, columns int) wrapping {
+	last, start := 0, len(indent)
+	for i, width := range widths {
+		if width > 0 {
+			last = i
+		}
+	}
+	for _, width := range widths[:last] {
+		if width > 0 {
+			start += width + 2
+		}
+	}
+	switch {
+	case columns == 0, start+widths[last] < columns, widths[last] <= narrowest:
+		return wrapping{}
+	case columns-1-start >= narrowest:
+		return wrapping{column: last, indent: start, width: columns - 1 - start}
+	default:
+		below := len(indent) + 4
+		return wrapping{column: last, indent: below, width: max(columns-1-below, narrowest), under: true}
+	}
+}
+
+// lines gives the lines of a row.
+func (w wrapping) lines(line func(string, []int, []string) string, indent string, widths []int, cells, heads []string) []string {
+	if w.width == 0 || w.column >= len(cells) {
+		return []string{line(indent, widths, cells)}
+	}
+	cell := cells[w.column]
+	if w.under && cell != "" && heads[w.column] != "" {
+		cell = heads[w.column] + ": " + cell
+	}
+	parts, first := wrapped(cell, w.width), slices.Clone(cells)
+	if !w.under {
+		first[w.column], parts = parts[0], parts[1:]
+	} else if cell == "" {
+		parts = nil
+	}
+	all := []string{line(indent, widths, first)}
+	for _, part := range parts {
+		all = append(all, strings.Repeat(" ", w.indent)+part)
+	}
+	return all
+}
+
+// wrapped cuts a text into lines of at most so many letters, between words where it can. It
+// gives at least one.
+func wrapped(text string, width int) []string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		if *last != "" && utf8.RuneCountInString(*last+" "+word) <= width {
+			*last += " " + word
+			continue
+		}
+		for letters := []rune(word); len(letters) > 0; letters = letters[min(width, len(letters)):] {
+			lines = append(lines, string(letters[:min(width, len(letters))]))
+		}
+	}
+	if len(lines) > 1 {
+		return lines[1:]
+	}
+	return lines
 }
 
 // widths gives each column its width, zero where it is left out.

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,14 @@ func two(big int, bigUnit string, small int, smallUnit string) string {
 		return fmt.Sprintf("%d%s", big, bigUnit)
 	}
 	return fmt.Sprintf("%d%s%d%s", big, bigUnit, small, smallUnit)
+}
+
+// memory gives a number of MiB as people say it: "512 MiB", "8 GiB", "57.6 GiB".
+func memory(mib int64) string {
+	if -1024 < mib && mib < 1024 {
+		return fmt.Sprintf("%d MiB", mib)
+	}
+	return strconv.FormatFloat(math.Round(float64(mib)/102.4)/10, 'f', -1, 64) + " GiB"
 }
 
 // Took gives a measured time: "380ms", "9.8s", and from a minute on as [Age].
@@ -102,12 +111,15 @@ func ranges(numbers []int) string {
 	return strings.Join(parts, ",")
 }
 
-// shorten keeps the end of a text that is longer than width: the end of an endpoint tells
-// it apart. It prefers to cut before a slash.
+// shorten cuts a text that is longer than width. Of a path it keeps the end, which tells
+// endpoints apart, and prefers to cut before a slash; of any other text the beginning.
 func shorten(text string, width int) string {
 	length := utf8.RuneCountInString(text)
 	if length <= width {
 		return text
+	}
+	if !strings.Contains(text, "/") {
+		return string([]rune(text)[:width-1]) + "…"
 	}
 	end := string([]rune(text)[length-width+1:])
 	if slash := strings.IndexByte(end, '/'); slash > 0 && slash < width/2 {

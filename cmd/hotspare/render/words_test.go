@@ -38,13 +38,24 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// The end of an endpoint is kept, and no rune is cut in two.
+func TestMemory(t *testing.T) {
+	for mib, want := range map[int64]string{0: "0 MiB", 512: "512 MiB", 1024: "1 GiB", 8192: "8 GiB", 58983: "57.6 GiB", 65536: "64 GiB", 65535: "64 GiB", -2048: "-2 GiB"} {
+		if got := memory(mib); got != want {
+			t.Errorf("memory(%d) = %s, want %s", mib, got, want)
+		}
+	}
+}
+
+// The end of an endpoint is kept, and the beginning of what is none; no rune is cut in two.
 func TestShorten(t *testing.T) {
 	for _, text := range []string{"short", "[LocalDS_1] hotspare/dr-east/ws-7/root.vmdk", strings.Repeat("ü", 40), strings.Repeat("x", 40)} {
 		got := shorten(text, 20)
-		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 20 || !strings.HasSuffix(text, strings.TrimPrefix(got, "…")) {
+		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 20 || !strings.Contains(text, strings.Trim(got, "…")) {
 			t.Errorf("shorten(%q) = %q", text, got)
 		}
+	}
+	if got, want := fromTo("", "clone of erp-db-01-root@2026-11-20T14:51:00Z"), "clone of erp-db-01-root@2026-11-20T…"; got != want {
+		t.Errorf("it cuts %q, want %q", got, want)
 	}
 	if got, want := shorten("[LocalDS_1] hotspare/dr-east/ws-7/root.vmdk", 20), "…/ws-7/root.vmdk"; got != want {
 		t.Errorf("it cuts %q, want %q", got, want)
