@@ -28,7 +28,7 @@ func (p presenceOf) clone(ctx context.Context, c drivers.Change, progress func(d
 	want := c.Goal.Spec.VM
 	to := p.host(want.Host)
 	if to == nil {
-		return notFound("make", "VM "+want.Name, "choose a host of the configuration", "there is no host %q", want.Host)
+		return drivers.NotFoundf("make", "VM "+want.Name, "choose a host of the configuration", "there is no host %q", want.Host)
 	}
 	template, err := p.template(ctx, want.Template)
 	if err != nil {
@@ -93,14 +93,14 @@ func (p presenceOf) template(ctx context.Context, name string) (*machine, error)
 			continue
 		}
 		if m.running() || m.saved {
-			return nil, refuse("make a VM of", "template "+name, "power it off", "the template is %s", m.power())
+			return nil, drivers.Refusef("make a VM of", "template "+name, "power it off", "the template is %s", m.power())
 		}
 		return m, nil
 	}
 	if len(found) > 0 {
-		return nil, refuse("make a VM of", "template "+name, `mark it: <hotspare:vm xmlns:hotspare="`+markSpace+`" template="true"/> in its metadata`, "that VM is not marked as a template")
+		return nil, drivers.Refusef("make a VM of", "template "+name, `mark it: <hotspare:vm xmlns:hotspare="`+markSpace+`" template="true"/> in its metadata`, "that VM is not marked as a template")
 	}
-	return nil, notFound("make a VM of", "template "+name, "choose a template of the site", "no host that answers has a domain of this name")
+	return nil, drivers.NotFoundf("make a VM of", "template "+name, "choose a template of the site", "no host that answers has a domain of this name")
 }
 
 // named gives the domains of a name on all hosts that answer.
@@ -140,7 +140,7 @@ func (p presenceOf) nameFree(ctx context.Context, name string) error {
 	}
 	for _, m := range found {
 		if m.uuid != strings.ToLower(p.uuid) {
-			return refuse("make", "VM "+name, "rename or remove that VM", "host %s has another VM of this name already", m.host.name)
+			return drivers.Refusef("make", "VM "+name, "rename or remove that VM", "host %s has another VM of this name already", m.host.name)
 		}
 	}
 	return nil
@@ -210,10 +210,10 @@ func (p presenceOf) overlays(ctx context.Context, template *machine, d *libvirtx
 		}
 		file := p.fileOf(ctx, template.host, n)
 		if !strings.HasPrefix(file, "/") || n.attr("type") == "block" {
-			return nil, refuse("make a VM of", "template "+template.name, "give the template disks that are files", "its disk %s is %s, which is no file", slot, endpointOf(n))
+			return nil, drivers.Refusef("make a VM of", "template "+template.name, "give the template disks that are files", "its disk %s is %s, which is no file", slot, endpointOf(n))
 		}
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, notFound("make a VM of", "template "+template.name, "check the template", "its file %s is not there", file)
+			return nil, drivers.NotFoundf("make a VM of", "template "+template.name, "check the template", "its file %s is not there", file)
 		}
 		format := n.kid("driver").attr("type")
 		if format == "" {
@@ -255,7 +255,7 @@ func (p presenceOf) cloneNICs(d *libvirtxml.Domain, template *machine, want *dri
 	}
 	for slot := range want.Networks {
 		if !done[slot] {
-			return invalid("make", "VM "+want.Name, "the template %s has no NIC %s", template.name, slot)
+			return drivers.Invalidf("make", "VM "+want.Name, "the template %s has no NIC %s", template.name, slot)
 		}
 	}
 	return nil

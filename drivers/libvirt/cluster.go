@@ -11,6 +11,8 @@ import (
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // cluster is the configured hosts, and the folder that they share for volumes.
@@ -20,6 +22,9 @@ type cluster struct {
 	folder   string  // of the volumes pool
 	targets  locks
 	usages   sharedRead[[]usage]
+
+	mu       sync.Mutex
+	replicas map[string]*sharedRead[drivers.ReplicaItem] // by path
 }
 
 // openCluster connects to the hosts. It needs one that answers and has the volumes pool.
@@ -57,11 +62,11 @@ func (cl *cluster) findFolder(ctx context.Context) error {
 		name := cl.hosts[i].name
 		switch {
 		case isAbsent(a.err):
-			return invalidAttribute("volumes_pool", fmt.Sprintf("host %s has no pool %q", name, pool))
+			return drivers.InvalidAttribute("volumes_pool", fmt.Sprintf("host %s has no pool %q", name, pool))
 		case a.err != nil:
 			failed = append(failed, a.err)
 		case a.value == "":
-			return invalidAttribute("volumes_pool", fmt.Sprintf("pool %q of host %s is no folder", pool, name))
+			return drivers.InvalidAttribute("volumes_pool", fmt.Sprintf("pool %q of host %s is no folder", pool, name))
 		default:
 			at[a.value] = name
 			cl.folder = a.value
@@ -71,10 +76,10 @@ func (cl *cluster) findFolder(ctx context.Context) error {
 		return errors.Join(failed...)
 	}
 	if len(at) > 1 {
-		return invalidAttribute("volumes_pool", fmt.Sprintf("pool %q lies at different paths on the hosts: %v", pool, slices.Sorted(maps.Keys(at))))
+		return drivers.InvalidAttribute("volumes_pool", fmt.Sprintf("pool %q lies at different paths on the hosts: %v", pool, slices.Sorted(maps.Keys(at))))
 	}
 	if info, err := os.Stat(cl.folder); err != nil || !info.IsDir() {
-		return invalidAttribute("volumes_pool", fmt.Sprintf("this machine does not have the pool's folder %s mounted", cl.folder))
+		return drivers.InvalidAttribute("volumes_pool", fmt.Sprintf("this machine does not have the pool's folder %s mounted", cl.folder))
 	}
 	return nil
 }

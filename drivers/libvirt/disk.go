@@ -93,7 +93,7 @@ func (d diskOf) find(m *machine) (*node, error) {
 	if disk := findDisk(m.tree, d.slot); disk != nil {
 		return disk, nil
 	}
-	return nil, notFound("find disk "+d.slot+" of", m.name, "check that nobody removed the disk", "the VM has no disk in this slot")
+	return nil, drivers.NotFoundf("find disk "+d.slot+" of", m.name, "check that nobody removed the disk", "the VM has no disk in this slot")
 }
 
 func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -118,7 +118,7 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	}
 	with, err := d.element(m, disk, c.Goal)
 	if err != nil {
-		return drivers.Value{}, invalid(op, m.name, "%w", err)
+		return drivers.Value{}, drivers.Invalidf(op, m.name, "%w", err)
 	}
 	if err := d.usable(ctx, op, m, with); err != nil {
 		return drivers.Value{}, err
@@ -129,7 +129,7 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	}
 	value, err := d.observe(ctx)
 	if err == nil && value.Text != c.Goal.Text {
-		err = unavailable(op, m.name, "", "libvirt reported success, but the disk is %s", value.Text)
+		err = drivers.Unavailablef(op, m.name, "", "libvirt reported success, but the disk is %s", value.Text)
 	}
 	return value, err
 }
@@ -138,12 +138,12 @@ func (d diskOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 func swappable(op string, m *machine) error {
 	switch {
 	case m.running():
-		return refuse(op, m.name, "power it off first", "the VM is on")
+		return drivers.Refusef(op, m.name, "power it off first", "the VM is on")
 	case m.saved:
-		return refuse(op, m.name, "power it on and off, or remove its saved image, if nobody needs it",
+		return drivers.Refusef(op, m.name, "power it on and off, or remove its saved image, if nobody needs it",
 			"it has a managed-save image, which would bring the old disk back")
 	case m.snapshots > 0:
-		return refuse(op, m.name, "delete its snapshots and checkpoints, or keep the VM as it is",
+		return drivers.Refusef(op, m.name, "delete its snapshots and checkpoints, or keep the VM as it is",
 			"the VM has %d snapshots or checkpoints, which hang on its disks", m.snapshots)
 	}
 	return nil
@@ -196,7 +196,7 @@ func (d diskOf) element(m *machine, disk *node, goal drivers.Value) (string, err
 func (d diskOf) usable(ctx context.Context, op string, m *machine, with string) error {
 	disk, err := parseTree(with)
 	if err != nil {
-		return invalid(op, m.name, "%w", err)
+		return drivers.Invalidf(op, m.name, "%w", err)
 	}
 	if err := d.reachable(ctx, op, m.name, m.host, disk); err != nil {
 		return err
@@ -209,7 +209,7 @@ func (d diskOf) usable(ctx context.Context, op string, m *machine, with string) 
 		return u.uuid != m.uuid && own && u.inUse()
 	})
 	if user != nil {
-		return refuse(op, m.name, "power that VM off first", "%s is attached to %s, which is %s on host %s", endpointOf(disk), user.name, user.power(), user.host.name)
+		return drivers.Refusef(op, m.name, "power that VM off first", "%s is attached to %s, which is %s on host %s", endpointOf(disk), user.name, user.power(), user.host.name)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (cl *cluster) reachable(ctx context.Context, op, object string, h *host, di
 	if disk.attr("type") == "volume" {
 		folder, err := poolFolder(ctx, h, disk.kid("source").attr("pool"))
 		if isAbsent(err) {
-			return notFound(op, object, "define and start the pool on the host", "host %s has no pool %s", h.name, disk.kid("source").attr("pool"))
+			return drivers.NotFoundf(op, object, "define and start the pool on the host", "host %s has no pool %s", h.name, disk.kid("source").attr("pool"))
 		}
 		if err != nil {
 			return fail(op, object, err)
@@ -239,14 +239,14 @@ func (cl *cluster) reachable(ctx context.Context, op, object string, h *host, di
 			continue
 		}
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return notFound(op, object, "check the replica, and what made the disk", "there is no file %s", file)
+			return drivers.NotFoundf(op, object, "check the replica, and what made the disk", "there is no file %s", file)
 		} else if err != nil {
 			return fail(op, object, err)
 		}
 	}
 	if format == "qcow2" && cl.visible(endpoint) {
 		if _, _, err := backingOf(endpoint); err != nil {
-			return refuse(op, object, "name the disk's format by its ending, .qcow2 or .raw", "%w", err)
+			return drivers.Refusef(op, object, "name the disk's format by its ending, .qcow2 or .raw", "%w", err)
 		}
 	}
 	return nil

@@ -104,7 +104,7 @@ func (d *driver) ready(op string) (*cluster, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.cluster == nil {
-		return nil, invalid(op, "driver libvirt", "it is not configured")
+		return nil, drivers.Invalidf(op, "driver libvirt", "it is not configured")
 	}
 	return d.cluster, nil
 }
@@ -135,7 +135,7 @@ func (d *driver) Apply(ctx context.Context, c drivers.Change, progress func(driv
 		return drivers.Value{}, err
 	}
 	if c.ID == "" || c.Goal.Text == "" {
-		return drivers.Value{}, invalid("apply", c.Property.String(), "the change has no id, or no goal")
+		return drivers.Value{}, drivers.Invalidf("apply", c.Property.String(), "the change has no id, or no goal")
 	}
 	unlock, err := cl.targets.lock(ctx, string(c.Property.Kind)+" "+c.Property.Target)
 	if err != nil {
@@ -201,10 +201,10 @@ type handler interface {
 // handler finds the code for a property.
 func (cl *cluster) handler(p drivers.Property) (handler, error) {
 	if err := p.Valid(); err != nil {
-		return nil, invalid("read", p.String(), "%w", err)
+		return nil, drivers.Invalidf("read", p.String(), "%w", err)
 	}
 	if p.Cluster != cl.settings.cluster {
-		return nil, invalid("read", p.String(), "this driver is configured for cluster %q", cl.settings.cluster)
+		return nil, drivers.Invalidf("read", p.String(), "this driver is configured for cluster %q", cl.settings.cluster)
 	}
 	switch {
 	case p.Kind == drivers.VM && p.Name == drivers.Power:
@@ -222,5 +222,5 @@ func (cl *cluster) handler(p drivers.Property) (handler, error) {
 	case p.Kind == drivers.Replica && p.Name == drivers.Role:
 		return roleOf{cl, p.Target}, nil
 	}
-	return nil, invalid("set", p.String(), "the libvirt driver has no property %s of a %s", p.Name, p.Kind)
+	return nil, drivers.Invalidf("set", p.String(), "the libvirt driver has no property %s of a %s", p.Name, p.Kind)
 }

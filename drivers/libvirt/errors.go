@@ -102,7 +102,7 @@ func fail(op, object string, err error) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		e.Kind, e.Next = drivers.Refused, "free room in the pool"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EPERM):
-		e.Kind, e.Next = drivers.Refused, "let the driver's account write there"
+		e.Kind, e.Next = drivers.Refused, "let the driver's account read and write there"
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		e.Kind, e.Next = drivers.Invalid, "choose a shorter name"
 	case errors.As(err, &at):
@@ -110,22 +110,4 @@ func fail(op, object string, err error) error {
 		e.Cause = fmt.Errorf("%s (libvirt code %d)", at.Message, at.Code)
 	}
 	return e
-}
-
-// refuse, notFound, invalid and unavailable are the errors that the driver itself
-// decides on.
-func refuse(op, object, next, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.Refused, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
-}
-
-func notFound(op, object, next, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.NotFound, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
-}
-
-func invalid(op, object, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.Invalid, Op: op, Object: object, Cause: fmt.Errorf(cause, args...)}
-}
-
-func unavailable(op, object, next, cause string, args ...any) error {
-	return &drivers.Error{Kind: drivers.Unavailable, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Next: next}
 }

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // leastFree is what the volumes pool must have free before an overlay is made: what its
@@ -87,7 +89,7 @@ func room(folder string) error {
 		return err
 	}
 	if free := s.Bavail * uint64(s.Bsize); free < leastFree {
-		return refuse("make a disk in", folder, "free room in the pool", "it has %d MiB free, and %d are kept for the guests that run", free>>20, leastFree>>20)
+		return drivers.Refusef("make a disk in", folder, "free room in the pool", "it has %d MiB free, and %d are kept for the guests that run", free>>20, leastFree>>20)
 	}
 	return nil
 }
@@ -112,9 +114,9 @@ func makeOverlay(ctx context.Context, path, backing, format string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return refuse("make", path, "install qemu-utils where the driver runs", "there is no qemu-img")
+		return drivers.Refusef("make", path, "install qemu-utils where the driver runs", "there is no qemu-img")
 	case err != nil && strings.Contains(text, "No space left"):
-		return refuse("make", path, "free room in the pool", "%s", text)
+		return drivers.Refusef("make", path, "free room in the pool", "%s", text)
 	case err != nil:
 		return fmt.Errorf("qemu-img: %w: %s", err, text)
 	}

@@ -33,7 +33,7 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 		return drivers.Value{}, err
 	}
 	if m == nil {
-		return drivers.Value{}, notFound("find", "VM "+h.uuid, "check that it was not removed at the site", "no host has a domain with this UUID")
+		return drivers.Value{}, drivers.NotFoundf("find", "VM "+h.uuid, "check that it was not removed at the site", "no host has a domain with this UUID")
 	}
 	found := drivers.Value{Text: m.host.name}
 	if !drivers.SameText(found, c.Goal) {
@@ -43,7 +43,7 @@ func (h hostOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	}
 	to := h.host(c.Goal.Text)
 	if to == nil {
-		return drivers.Value{}, notFound("move", m.name, "choose a host of the configuration", "there is no host %q", c.Goal.Text)
+		return drivers.Value{}, drivers.NotFoundf("move", m.name, "choose a host of the configuration", "there is no host %q", c.Goal.Text)
 	}
 	// What a move that was cut off has left beside the definition that counts.
 	for _, half := range all {
@@ -123,7 +123,7 @@ func (h hostOf) movable(ctx context.Context, m *machine, to *host) error {
 	}
 	for _, tpm := range m.tree.all("devices", "tpm") {
 		if tpm.kid("backend").attr("type") == "emulator" {
-			return refuse("move", m.name, "leave it on its host", "its TPM's state lies on host %s", m.host.name)
+			return drivers.Refusef("move", m.name, "leave it on its host", "its TPM's state lies on host %s", m.host.name)
 		}
 	}
 	var files []string
@@ -135,7 +135,7 @@ func (h hostOf) movable(ctx context.Context, m *machine, to *host) error {
 		case "file":
 			files = append(files, endpointOf(disk))
 		case "block":
-			return refuse("move", m.name, "leave it on its host", "its disk %s is a block device of host %s", endpointOf(disk), m.host.name)
+			return drivers.Refusef("move", m.name, "leave it on its host", "its disk %s is a block device of host %s", endpointOf(disk), m.host.name)
 		case "volume":
 			if err := h.reachable(ctx, "move", m.name, to, disk); err != nil {
 				return err
@@ -148,7 +148,7 @@ func (h hostOf) movable(ctx context.Context, m *machine, to *host) error {
 	}
 	for _, file := range files {
 		if file != "" && !within(file, folders) {
-			return refuse("move", m.name, "share the folder with a storage pool on both hosts, or leave the VM on its host",
+			return drivers.Refusef("move", m.name, "share the folder with a storage pool on both hosts, or leave the VM on its host",
 				"no active pool of host %s holds its file %s", to.name, file)
 		}
 	}

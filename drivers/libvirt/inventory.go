@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -23,24 +25,20 @@ func (d *driver) Inventory(ctx context.Context, request drivers.InventoryRequest
 	type read struct {
 		hosts    []*hostRead
 		replicas []drivers.ReplicaItem
-		failed   error
 	}
 	all, err := abandon(ctx, func() (read, error) {
 		hosts, err := cl.readHosts(ctx)
 		if err != nil {
 			return read{}, err
 		}
-		replicas, failed := cl.readReplicas(request.Replicas)
-		return read{hosts, replicas, failed}, nil
+		replicas, err := cl.readReplicas(ctx, request.Replicas)
+		return read{hosts, replicas}, err
 	})
 	if err == nil {
 		err = cl.tell(all.hosts, item)
 	}
 	for i := 0; err == nil && i < len(all.replicas); i++ {
 		err = item(drivers.Item{Replica: &all.replicas[i]})
-	}
-	if err == nil {
-		err = all.failed
 	}
 	return fail("read the inventory of", "cluster "+cl.settings.cluster, err)
 }
@@ -229,25 +227,61 @@ func (m *machine) item() drivers.VMItem {
 	return vm
 }
 
-// readReplicas reads every replica that can be read, and then fails for those that cannot.
-func (cl *cluster) readReplicas(paths []string) (list []drivers.ReplicaItem, failed error) {
-	var all []error
-	for _, path := range paths {
-		points, err := readManifest(path)
-		if err != nil {
-			all = append(all, err)
-			continue
-		}
-		m, err := readMarker(path)
-		if err != nil {
-			all = append(all, err)
-			continue
-		}
-		role := drivers.Secondary
-		if m != nil {
-			role = drivers.Primary
-		}
-		list = append(list, drivers.ReplicaItem{Path: path, Role: role, RestorePoints: points})
+// replicaLimit is how long the reading of one replica may take: a mount that hangs must not
+// hold up the others.
+const replicaLimit = 5 * time.Second
+
+// readReplicas reads every replica, and tells of those that cannot be read why. It is an
+// error only where ctx is over.
+func (cl *cluster) readReplicas(ctx context.Context, paths []string) ([]drivers.ReplicaItem, error) {
+	list := make([]drivers.ReplicaItem, len(paths))
+	var wait sync.WaitGroup
+	for i, path := range paths {
+		wait.Go(func() { list[i] = cl.replicaItem(ctx, path) })
 	}
-	return list, errors.Join(all...)
+	wait.Wait()
+	return list, ctx.Err()
+}
+
+func (cl *cluster) replicaItem(ctx context.Context, path string) drivers.ReplicaItem {
+	bounded, cancel := context.WithTimeout(ctx, replicaLimit)
+	defer cancel()
+	item, err := cl.replica(path).read(bounded, func(context.Context) (drivers.ReplicaItem, error) { return readReplica(path) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = drivers.Unavailablef("read", "replica "+path, "look whether its storage answers this machine", "its folder gave no answer within %s", replicaLimit)
+	}
+	if err != nil {
+		return *drivers.Unreadable(path, fail("read", "replica "+path, err))
+	}
+	return item
+}
+
+// replica gives what the reads of a replica share: in a folder that hangs there is one, and
+// one more that waits.
+func (cl *cluster) replica(path string) *sharedRead[drivers.ReplicaItem] {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.replicas == nil {
+		cl.replicas = map[string]*sharedRead[drivers.ReplicaItem]{}
+	}
+	if cl.replicas[path] == nil {
+		cl.replicas[path] = &sharedRead[drivers.ReplicaItem]{}
+	}
+	return cl.replicas[path]
+}
+
+func readReplica(path string) (drivers.ReplicaItem, error) {
+	points, err := readManifest(path)
+	if err != nil {
+		return drivers.ReplicaItem{}, err
+	}
+	m, err := readMarker(path)
+	if err != nil {
+		return drivers.ReplicaItem{}, err
+	}
+	role := drivers.Secondary
+	if m != nil {
+		role = drivers.Primary
+	}
+	return drivers.ReplicaItem{Path: path, Role: role, RestorePoints: points}, nil
 }

@@ -190,7 +190,7 @@ func (cl *cluster) pick(uuid string, found []*machine, silent []error) (*machine
 	case len(real) == 1:
 		return real[0], nil
 	case len(real) > 1:
-		return nil, refuse("find", "VM "+real[0].name, "undefine the one that is not wanted",
+		return nil, drivers.Refusef("find", "VM "+real[0].name, "undefine the one that is not wanted",
 			"it is defined on host %s and on host %s", real[0].host.name, real[1].host.name)
 	case len(silent) > 0:
 		return nil, cl.unsure(uuid, silent)
@@ -210,7 +210,7 @@ func (cl *cluster) unsure(uuid string, silent []error) error {
 		}
 		h.mu.Unlock()
 	}
-	return unavailable("find", "VM "+uuid, "look at that host and its libvirtd",
+	return drivers.Unavailablef("find", "VM "+uuid, "look at that host and its libvirtd",
 		"no host that answers has it%s, and %w", where, errors.Join(silent...))
 }
 
@@ -221,7 +221,7 @@ func (cl *cluster) machine(ctx context.Context, uuid string) (*machine, error) {
 		return nil, err
 	}
 	if m == nil {
-		return nil, notFound("find", "VM "+uuid, "check that it was not removed at the site", "no host has a domain with this UUID")
+		return nil, drivers.NotFoundf("find", "VM "+uuid, "check that it was not removed at the site", "no host has a domain with this UUID")
 	}
 	return m, nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/hotspare/hotspare/drivers"
 )
 
 // A network, as text:
@@ -96,5 +98,5 @@ func (cl *cluster) mustHave(ctx context.Context, op, object string, h *host, net
 	if strings.HasPrefix(network, bridgePrefix) {
 		next = "name the bridge in the attribute bridges, or choose another network"
 	}
-	return notFound(op, object, next, "host %s has no network %s", h.name, network)
+	return drivers.NotFoundf(op, object, next, "host %s has no network %s", h.name, network)
 }

@@ -45,11 +45,11 @@ func (n nicOf) observe(ctx context.Context) (drivers.Value, error) {
 func (n nicOf) find(m *machine) (*node, error) {
 	if nic := findNIC(m.tree, n.slot); nic != nil {
 		if same := slices.DeleteFunc(m.tree.all("devices", "interface"), func(o *node) bool { return nicSlot(o) != nicSlot(nic) }); len(same) > 1 {
-			return nil, refuse("find NIC "+n.slot+" of", m.name, "give each NIC a MAC address of its own", "%d NICs have this MAC address", len(same))
+			return nil, drivers.Refusef("find NIC "+n.slot+" of", m.name, "give each NIC a MAC address of its own", "%d NICs have this MAC address", len(same))
 		}
 		return nic, nil
 	}
-	return nil, notFound("find NIC "+n.slot+" of", m.name, "check that nobody removed the NIC", "the VM has no NIC with this MAC address")
+	return nil, drivers.NotFoundf("find NIC "+n.slot+" of", m.name, "check that nobody removed the NIC", "the VM has no NIC with this MAC address")
 }
 
 // value is what the definition says, but for a NIC that is on another network where it
@@ -81,11 +81,11 @@ func (n nicOf) apply(ctx context.Context, c drivers.Change, progress func(driver
 		return drivers.Value{}, err
 	}
 	if m.saved {
-		return drivers.Value{}, refuse(op, m.name, "power it on first", "it has a managed-save image, which would bring the old network back")
+		return drivers.Value{}, drivers.Refusef(op, m.name, "power it on first", "it has a managed-save image, which would bring the old network back")
 	}
 	with, err := n.element(m, nic, c.Goal)
 	if err != nil {
-		return drivers.Value{}, invalid(op, m.name, "%w", err)
+		return drivers.Value{}, drivers.Invalidf(op, m.name, "%w", err)
 	}
 	if err := n.mustHave(ctx, op, m.name, m.host, c.Goal.Text); err != nil {
 		return drivers.Value{}, err
@@ -103,7 +103,7 @@ func (n nicOf) apply(ctx context.Context, c drivers.Change, progress func(driver
 	}
 	value, err := n.observe(ctx)
 	if err == nil && value.Text != c.Goal.Text {
-		err = unavailable(op, m.name, "", "libvirt reported success, but the NIC is on %s", value.Text)
+		err = drivers.Unavailablef(op, m.name, "", "libvirt reported success, but the NIC is on %s", value.Text)
 	}
 	return value, err
 }

@@ -74,14 +74,14 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 	case drivers.Suspended:
 		err = p.suspend(ctx, m, progress)
 	default:
-		err = invalid("set power of", m.name, "%q is none of off, on and suspended", c.Goal.Text)
+		err = drivers.Invalidf("set power of", m.name, "%q is none of off, on and suspended", c.Goal.Text)
 	}
 	if err != nil {
 		return drivers.Value{}, fail(op, m.name, err)
 	}
 	value, err := p.observe(ctx)
 	if err == nil && !drivers.SameText(value, c.Goal) {
-		err = unavailable(op, m.name, "", "libvirt reported success, but the VM is %s", value.Text)
+		err = drivers.Unavailablef(op, m.name, "", "libvirt reported success, but the VM is %s", value.Text)
 	}
 	return value, err
 }
@@ -90,10 +90,10 @@ func (p powerOf) apply(ctx context.Context, c drivers.Change, progress func(driv
 // memory would go with the disks that are swapped under it.
 func (p powerOf) suspend(ctx context.Context, m *machine, progress func(drivers.Progress)) error {
 	if m.mark.Owner.Site != p.settings.site {
-		return refuse("suspend", m.name, "choose on or off", "only a VM that was made for a workspace is suspended")
+		return drivers.Refusef("suspend", m.name, "choose on or off", "only a VM that was made for a workspace is suspended")
 	}
 	if !m.running() {
-		return refuse("suspend", m.name, "power it on first", "the VM is %s", m.power())
+		return drivers.Refusef("suspend", m.name, "power it on first", "the VM is %s", m.power())
 	}
 	progress(drivers.Progress{Message: "saving its memory"})
 	return onDomain(ctx, m, func(dom *libvirt.Domain) error { return dom.ManagedSave(0) })
@@ -128,17 +128,17 @@ func (p powerOf) off(ctx context.Context, m *machine, c drivers.Change, progress
 	return err
 }
 
-// ask has the guest shut down, and waits until the VM is off. An agent that hangs is not
-// asked: libvirt would wait for it. GraceOver says that the VM is not off when the grace has
-// passed.
+// ask has the guest shut down, and waits until the VM is off: first by the power button, and
+// where that does not help by its agent too, for libvirt waits for an agent that hangs, and
+// the call with it. GraceOver says that the VM is not off when the grace has passed.
 func (p powerOf) ask(ctx context.Context, m *machine, grace time.Duration, progress func(drivers.Progress)) error {
 	if grace <= 0 {
 		return graceOver(m.name, errors.New("the guest was not asked to shut down, for there is no grace"))
 	}
 	over := time.Now().Add(grace)
-	for time.Now().Before(over) {
+	for pressed := false; time.Now().Before(over); pressed = true {
 		err := onDomain(ctx, m, func(dom *libvirt.Domain) error {
-			if agentConnected(m.live) && !m.host.addresses.agentHangs(m) && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_GUEST_AGENT) == nil {
+			if pressed && agentConnected(m.live) && !m.host.addresses.agentHangs(m) && dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_GUEST_AGENT) == nil {
 				return nil
 			}
 			return dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_ACPI_POWER_BTN)

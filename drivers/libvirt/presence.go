@@ -62,7 +62,7 @@ func (p presenceOf) apply(ctx context.Context, c drivers.Change, progress func(d
 	case drivers.Absent:
 		return p.remove(ctx, c, m, found, progress)
 	}
-	return drivers.Value{}, invalid("set presence of", "VM "+p.uuid, "%q is neither present nor absent", c.Goal.Text)
+	return drivers.Value{}, drivers.Invalidf("set presence of", "VM "+p.uuid, "%q is neither present nor absent", c.Goal.Text)
 }
 
 func (p presenceOf) make(ctx context.Context, c drivers.Change, m *machine, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -76,7 +76,7 @@ func (p presenceOf) make(ctx context.Context, c drivers.Change, m *machine, foun
 		return drivers.Value{}, err
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.VM == nil {
-		return drivers.Value{}, invalid("make", "VM "+p.uuid, "the goal does not say of which template")
+		return drivers.Value{}, drivers.Invalidf("make", "VM "+p.uuid, "the goal does not say of which template")
 	}
 	if err := p.clone(ctx, c, progress); err != nil {
 		return drivers.Value{}, fail("make", "VM "+c.Goal.Spec.VM.Name, err)
@@ -105,16 +105,16 @@ func (p presenceOf) remove(ctx context.Context, c drivers.Change, m *machine, fo
 	}
 	object := "VM " + m.name
 	if m.mark.Owner.Site != p.settings.site {
-		return drivers.Value{}, refuse("delete", object, "delete it by hand, if it may go", "it is not ours")
+		return drivers.Value{}, drivers.Refusef("delete", object, "delete it by hand, if it may go", "it is not ours")
 	}
 	if err := c.CheckExpected("delete", object, found, samePresence); err != nil {
 		return drivers.Value{}, err
 	}
 	if m.running() || m.saved {
-		return drivers.Value{}, refuse("delete", object, "power it off first", "the VM is %s", m.power())
+		return drivers.Value{}, drivers.Refusef("delete", object, "power it off first", "the VM is %s", m.power())
 	}
 	if m.snapshots > 0 {
-		return drivers.Value{}, refuse("delete", object, "delete its snapshots first", "it has %d snapshots or checkpoints", m.snapshots)
+		return drivers.Value{}, drivers.Refusef("delete", object, "delete its snapshots first", "it has %d snapshots or checkpoints", m.snapshots)
 	}
 	progress(drivers.Progress{Message: "deleting " + m.name})
 	err := onDomain(ctx, m, func(dom *libvirt.Domain) error { return dom.UndefineFlags(libvirt.DOMAIN_UNDEFINE_NVRAM) })
@@ -160,7 +160,7 @@ func (p presenceOf) deleteFiles(ctx context.Context) error {
 				}
 			}
 			if user := users(all, file, func(u usage, _ usedDisk, _ bool) bool { return u.uuid != p.uuid }); user != nil {
-				return refuse("delete", file, "give that VM another disk first", "%s on host %s has it attached", user.name, user.host.name)
+				return drivers.Refusef("delete", file, "give that VM another disk first", "%s on host %s has it attached", user.name, user.host.name)
 			}
 			err = deleteFile(file)
 		}

@@ -54,7 +54,7 @@ func (r roleOf) branch(ctx context.Context, c drivers.Change, spec *drivers.Repl
 	}
 	for _, volume := range spec.Volumes {
 		if _, ok := point.Volumes[volume]; !ok {
-			return nil, notFound("promote", "volume "+volume, "check the volume's name", "restore point %s has no such volume", point.ID)
+			return nil, drivers.NotFoundf("promote", "volume "+volume, "check the volume's name", "restore point %s has no such volume", point.ID)
 		}
 	}
 	endpoints := map[string]string{}
@@ -84,10 +84,10 @@ func (r roleOf) announceBranch(ctx context.Context, name restorepoint.VolumeName
 	}
 	switch {
 	case old == nil && found.Text == drivers.Present:
-		return refuse("promote", "volume "+name.String(), "move that file away", "there is a disk %s that is not ours", rec.Endpoint)
+		return drivers.Refusef("promote", "volume "+name.String(), "move that file away", "there is a disk %s that is not ours", rec.Endpoint)
 	case old == nil:
 	case !old.Promoting:
-		return refuse("promote", "volume "+name.String(), "promote what is kept, or give the promotion another name",
+		return drivers.Refusef("promote", "volume "+name.String(), "promote what is kept, or give the promotion another name",
 			"a volume of this name is there already, and may hold what somebody wrote")
 	case old.Change != rec.Change || old.RestorePoint != rec.RestorePoint || old.Replica != rec.Replica:
 		if err := r.deleteVolume(ctx, *old); err != nil {
@@ -112,7 +112,7 @@ func (r roleOf) adopt(spec *drivers.ReplicaSpec) (map[string]string, error) {
 			return nil, err
 		}
 		if !there || rec.Replica != r.path {
-			return nil, notFound("promote", "volume "+from.String(), "choose a restore point instead", "its disk %s is gone, or of another replica", rec.Endpoint)
+			return nil, drivers.NotFoundf("promote", "volume "+from.String(), "choose a restore point instead", "its disk %s is gone, or of another replica", rec.Endpoint)
 		}
 		endpoints[volume] = rec.Endpoint
 	}
@@ -126,7 +126,7 @@ func (r roleOf) rename(from, to restorepoint.VolumeName) (*restorepoint.Record, 
 	if err != nil {
 		return nil, err
 	}
-	nothing := notFound("promote", "volume "+from.String(), "choose a restore point instead", "nothing is kept under this name")
+	nothing := drivers.NotFoundf("promote", "volume "+from.String(), "choose a restore point instead", "nothing is kept under this name")
 	if from == to {
 		if old == nil {
 			return nil, nothing
@@ -143,7 +143,7 @@ func (r roleOf) rename(from, to restorepoint.VolumeName) (*restorepoint.Record, 
 	case old == nil:
 		return renamed, nil
 	case renamed != nil && renamed.Endpoint != old.Endpoint:
-		return nil, refuse("promote", "volume "+to.String(), "give the promotion another name", "a volume of this name is there already")
+		return nil, drivers.Refusef("promote", "volume "+to.String(), "give the promotion another name", "a volume of this name is there already")
 	}
 	rec := *old
 	rec.Target = to.String()

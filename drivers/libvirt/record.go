@@ -71,13 +71,13 @@ func readManifest(replica string) ([]drivers.RestorePoint, error) {
 		return nil, fail("read", "replica "+replica, err)
 	}
 	if content == nil {
-		return nil, notFound("read", "replica "+replica, "check the replica's path, and that replication has run and this machine has it mounted", "it has no %s", restorepoint.ManifestName)
+		return nil, drivers.NotFoundf("read", "replica "+replica, "check the replica's path, and that replication has run and this machine has it mounted", "it has no %s", restorepoint.ManifestName)
 	}
 	points, err := restorepoint.ParseManifest(content, func(path string) (string, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(replica, path)
 			if !strings.HasPrefix(path, replica+"/") {
-				return "", refuse("read", "replica "+replica, "look at the manifest", "a path leads out of the replica's folder")
+				return "", drivers.Refusef("read", "replica "+replica, "look at the manifest", "a path leads out of the replica's folder")
 			}
 		}
 		return filepath.Clean(path), nil
@@ -88,7 +88,7 @@ func readManifest(replica string) ([]drivers.RestorePoint, error) {
 // checkReplica refuses a path that no replica can have.
 func checkReplica(replica string) error {
 	if !filepath.IsAbs(replica) || filepath.Clean(replica) != replica {
-		return notFound("read", "replica "+replica, "check the replica's path in the configuration", "it is no whole, plain path of a folder")
+		return drivers.NotFoundf("read", "replica "+replica, "check the replica's path in the configuration", "it is no whole, plain path of a folder")
 	}
 	return nil
 }

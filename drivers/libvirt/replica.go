@@ -43,7 +43,7 @@ func (r roleOf) apply(ctx context.Context, c drivers.Change, progress func(drive
 	case drivers.Secondary:
 		return r.demote(ctx, c, found)
 	}
-	return drivers.Value{}, invalid("set role of", "replica "+r.path, "%q is neither primary nor secondary", c.Goal.Text)
+	return drivers.Value{}, drivers.Invalidf("set role of", "replica "+r.path, "%q is neither primary nor secondary", c.Goal.Text)
 }
 
 // demote takes the role back and keeps the promoted disks under their names. Without a
@@ -71,7 +71,7 @@ func (r roleOf) demote(ctx context.Context, c drivers.Change, found drivers.Valu
 	for _, volume := range restorepoint.Names(found.Made) {
 		user := users(all, found.Made[volume], func(u usage, _ usedDisk, _ bool) bool { return u.inUse() })
 		if user != nil {
-			return drivers.Value{}, refuse(op, object, "power that VM off first", "%s is %s on host %s, with the disk %s", user.name, user.power(), user.host.name, found.Made[volume])
+			return drivers.Value{}, drivers.Refusef(op, object, "power that VM off first", "%s is %s on host %s, with the disk %s", user.name, user.power(), user.host.name, found.Made[volume])
 		}
 	}
 	if err := r.settleRecords(found.Made); err != nil {

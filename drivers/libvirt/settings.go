@@ -36,12 +36,12 @@ type settings struct {
 func parseSettings(c drivers.Configuration) (settings, error) {
 	s := settings{site: c.Site, cluster: c.Cluster, connect: 3 * time.Second}
 	if c.Site == "" {
-		return s, invalidAttribute("", "the site's id must be given")
+		return s, drivers.InvalidAttribute("", "the site's id must be given")
 	}
 	raw := map[string]json.RawMessage{}
 	if len(bytes.TrimSpace(c.Body)) > 0 {
 		if err := json.Unmarshal(c.Body, &raw); err != nil {
-			return s, invalidAttribute("", "the configuration block is no JSON object")
+			return s, drivers.InvalidAttribute("", "the configuration block is no JSON object")
 		}
 	}
 	var connect string
@@ -49,21 +49,21 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 		text, given := raw[name]
 		delete(raw, name)
 		if given && json.Unmarshal(text, into) != nil {
-			return s, invalidAttribute(name, "is not of the type "+typeOf(name))
+			return s, drivers.InvalidAttribute(name, "is not of the type "+typeOf(name))
 		}
 	}
 	if len(raw) > 0 {
-		return s, invalidAttribute(slices.Sorted(maps.Keys(raw))[0], "is not known to this driver")
+		return s, drivers.InvalidAttribute(slices.Sorted(maps.Keys(raw))[0], "is not known to this driver")
 	}
 	if connect != "" {
 		d, err := time.ParseDuration(connect)
 		if err != nil || d <= 0 {
-			return s, invalidAttribute("connect_timeout", "is no duration above zero such as \"3s\"")
+			return s, drivers.InvalidAttribute("connect_timeout", "is no duration above zero such as \"3s\"")
 		}
 		s.connect = d
 	}
 	if s.pool == "" {
-		return s, invalidAttribute("volumes_pool", "must be given")
+		return s, drivers.InvalidAttribute("volumes_pool", "must be given")
 	}
 	return s, s.checkHosts()
 }
@@ -71,19 +71,19 @@ func parseSettings(c drivers.Configuration) (settings, error) {
 // checkHosts refuses hosts that cannot be told apart, and URIs that are none of a QEMU's.
 func (s settings) checkHosts() error {
 	if len(s.hosts) == 0 {
-		return invalidAttribute("hosts", "must name at least one host")
+		return drivers.InvalidAttribute("hosts", "must name at least one host")
 	}
 	names := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.hosts)) {
 		uri := s.hosts[name]
 		if name == "" {
-			return invalidAttribute("hosts", "a host has no name")
+			return drivers.InvalidAttribute("hosts", "a host has no name")
 		}
 		if err := checkURI(uri); err != nil {
-			return invalidAttribute("hosts", fmt.Sprintf("host %s: %v", name, err))
+			return drivers.InvalidAttribute("hosts", fmt.Sprintf("host %s: %v", name, err))
 		}
 		if other := names[uri]; other != "" {
-			return invalidAttribute("hosts", fmt.Sprintf("%s and %s have the same URI", other, name))
+			return drivers.InvalidAttribute("hosts", fmt.Sprintf("%s and %s have the same URI", other, name))
 		}
 		names[uri] = name
 	}
@@ -111,12 +111,4 @@ func typeOf(name string) string {
 		}
 	}
 	return ""
-}
-
-// invalidAttribute is an error of Configure about one attribute.
-func invalidAttribute(name, problem string) error {
-	return &drivers.Error{
-		Kind: drivers.Invalid, Op: "configure", Object: name, Attribute: name,
-		Cause: errors.New(problem), Next: "correct the cluster's config block",
-	}
 }

@@ -39,7 +39,7 @@ func (p powerOf) on(ctx context.Context, m *machine, progress func(drivers.Progr
 		slot := disk.kid("target").attr("dev")
 		if running := findDisk(now.live, slot); running == nil || endpointOf(running) != endpointOf(disk) {
 			stop := onDomain(context.WithoutCancel(ctx), m, func(dom *libvirt.Domain) error { return dom.Destroy() })
-			return errors.Join(refuse("power on", m.name, "look at what changed the VM meanwhile",
+			return errors.Join(drivers.Refusef("power on", m.name, "look at what changed the VM meanwhile",
 				"it ran on another disk %s than it is defined with, and was stopped", slot), stop)
 		}
 	}
@@ -91,7 +91,7 @@ func resume(ctx context.Context, m *machine) error {
 			return err
 		}
 	}
-	return unavailable("resume", m.name, "look at the storage of its disks", "the VM is on, and paused by an I/O error of its storage")
+	return drivers.Unavailablef("resume", m.name, "look at the storage of its disks", "the VM is on, and paused by an I/O error of its storage")
 }
 
 // mayRun refuses to run a VM on a disk that is not there, that another one writes to, or
@@ -105,7 +105,7 @@ func (p powerOf) mayRun(ctx context.Context, m *machine) error {
 	for _, d := range p.disksOf(ctx, m) {
 		if own := d.files[0]; strings.HasPrefix(own, "/") && p.visible(own) {
 			if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
-				return notFound("power on", m.name, "give the VM another disk", "there is no file %s", own)
+				return drivers.NotFoundf("power on", m.name, "give the VM another disk", "there is no file %s", own)
 			}
 		}
 		for i, file := range d.files {
@@ -120,7 +120,7 @@ func (p powerOf) mayRun(ctx context.Context, m *machine) error {
 				return u.inUse()
 			})
 			if user != nil {
-				return refuse("power on", m.name, "power that VM off first, or give one of them another disk",
+				return drivers.Refusef("power on", m.name, "power that VM off first, or give one of them another disk",
 					"its disk %s is used by VM %s too, on host %s", file, user.name, user.host.name)
 			}
 		}
@@ -141,7 +141,7 @@ func (p powerOf) sameDisksSaved(ctx context.Context, m *machine) error {
 	})
 	if code(err) == libvirt.ERR_OPERATION_FAILED {
 		// Some starts would go past a damaged image, and boot the VM afresh.
-		return refuse("power on", m.name, "remove the saved image, if its memory may be lost", "its managed-save image is damaged: %w", err)
+		return drivers.Refusef("power on", m.name, "remove the saved image, if its memory may be lost", "its managed-save image is damaged: %w", err)
 	}
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (p powerOf) sameDisksSaved(ctx context.Context, m *machine) error {
 	for _, disk := range disks(m.tree) {
 		slot := disk.kid("target").attr("dev")
 		if d := findDisk(saved, slot); d == nil || endpointOf(d) != endpointOf(disk) {
-			return refuse("power on", m.name, "remove the saved image, or put the disk back",
+			return drivers.Refusef("power on", m.name, "remove the saved image, or put the disk back",
 				"its managed-save image has another disk %s than its definition", slot)
 		}
 	}

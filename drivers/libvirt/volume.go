@@ -76,7 +76,7 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 	foreign := found.Text == drivers.Present && r == nil
 	switch {
 	case foreign && c.Goal.Text == drivers.Absent:
-		return drivers.Value{}, refuse("delete", "volume "+v.target, "delete it by hand, if it may go",
+		return drivers.Value{}, drivers.Refusef("delete", "volume "+v.target, "delete it by hand, if it may go",
 			"the disk %s is not ours", found.Made[drivers.MadeEndpoint])
 	case foreign:
 		return drivers.Value{}, drivers.Drifted("set presence of", "volume "+v.target, found,
@@ -86,7 +86,7 @@ func (v volumeOf) apply(ctx context.Context, c drivers.Change, progress func(dri
 	case c.Goal.Text == drivers.Absent:
 		return v.remove(ctx, c, name, r, found)
 	}
-	return drivers.Value{}, invalid("set presence of", "volume "+v.target, "%q is neither present nor absent", c.Goal.Text)
+	return drivers.Value{}, drivers.Invalidf("set presence of", "volume "+v.target, "%q is neither present nor absent", c.Goal.Text)
 }
 
 func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.VolumeName, old *restorepoint.Record, found drivers.Value, progress func(drivers.Progress)) (drivers.Value, error) {
@@ -102,7 +102,7 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.
 		return drivers.Value{}, drivers.Drifted(op, object, found, "it is there and hangs on restore point %s", old.RestorePoint)
 	}
 	if c.Goal.Spec == nil || c.Goal.Spec.Volume == nil {
-		return drivers.Value{}, invalid(op, object, "the goal does not say of which restore point")
+		return drivers.Value{}, drivers.Invalidf(op, object, "the goal does not say of which restore point")
 	}
 	spec := c.Goal.Spec.Volume
 	points, err := readManifest(spec.Replica)
@@ -115,7 +115,7 @@ func (v volumeOf) make(ctx context.Context, c drivers.Change, name restorepoint.
 	}
 	parent, ok := point.Volumes[spec.Volume]
 	if !ok {
-		return drivers.Value{}, notFound(op, object, "check the volume's name", "restore point %s has no volume %s", point.ID, spec.Volume)
+		return drivers.Value{}, drivers.NotFoundf(op, object, "check the volume's name", "restore point %s has no volume %s", point.ID, spec.Volume)
 	}
 	if old != nil && old.Replica != spec.Replica {
 		// One that was cut off, of another replica: its pin lies there.
@@ -169,7 +169,7 @@ func (cl *cluster) makeDisks(ctx context.Context, records []restorepoint.Record)
 		}
 		parent := r.Parents[0]
 		if _, err := os.Stat(parent); errors.Is(err, os.ErrNotExist) {
-			return notFound("make", "volume "+r.Target, "choose another restore point", "the restore point's file %s is gone", parent)
+			return drivers.NotFoundf("make", "volume "+r.Target, "choose another restore point", "the restore point's file %s is gone", parent)
 		}
 		if err := makeOverlay(ctx, r.Endpoint, parent, formatFor(parent, "qcow2")); err != nil {
 			return err
@@ -197,7 +197,7 @@ func (v volumeOf) remove(ctx context.Context, c drivers.Change, name restorepoin
 		return drivers.Value{}, fail(op, object, err)
 	}
 	if m != nil && m.Holds(r.Endpoint) {
-		return drivers.Value{}, refuse(op, object, "demote the replica first", "it is a promoted disk of %s, which is primary", r.Replica)
+		return drivers.Value{}, drivers.Refusef(op, object, "demote the replica first", "it is a promoted disk of %s, which is primary", r.Replica)
 	}
 	return absent, fail(op, object, v.deleteVolume(ctx, *r))
 }
@@ -210,7 +210,7 @@ func (cl *cluster) deleteVolume(ctx context.Context, r restorepoint.Record) erro
 		return err
 	}
 	if !cl.ours(r.Endpoint) {
-		return refuse("delete", "volume "+r.Target, "look at the record, and who wrote it", "its record names the disk %s, which is none of ours", r.Endpoint)
+		return drivers.Refusef("delete", "volume "+r.Target, "look at the record, and who wrote it", "its record names the disk %s, which is none of ours", r.Endpoint)
 	}
 	there, err := exists(r.Endpoint)
 	if err != nil {
@@ -225,7 +225,7 @@ func (cl *cluster) deleteVolume(ctx context.Context, r restorepoint.Record) erro
 			return err
 		}
 		if user := users(all, r.Endpoint, func(usage, usedDisk, bool) bool { return true }); user != nil {
-			return refuse("delete", "volume "+r.Target, "give that VM another disk first", "%s on host %s has it attached", user.name, user.host.name)
+			return drivers.Refusef("delete", "volume "+r.Target, "give that VM another disk first", "%s on host %s has it attached", user.name, user.host.name)
 		}
 	}
 	if err := deleteFile(r.Endpoint); err != nil { // also what is left of its making
