@@ -56,6 +56,7 @@ func environment() cli.Env {
 		Schema: func(ctx context.Context, driver string) ([]drivers.Attribute, error) {
 			return serve.Schema(ctx, driver, os.Getenv)
 		},
+		Drivers: func() []string { return serve.DriverNames(os.Getenv) },
 	}
 }
 

@@ -8,7 +8,7 @@
 //   - names are resolved and what must hold between blocks is checked (site.go,
 //     networks.go, groups.go, vms.go, templates.go, triggers.go);
 //   - a driver's own block is checked against the schema that the driver describes,
-//     later, by [Loaded.DriverBody] (driver.go).
+//     later, by [Loaded.DriverBody] (driver.go), or by [Check] at once (check.go).
 //
 // All mistakes are reported at once, each with file, line and column, the object and a
 // hint. No error holds a secret.

@@ -20,7 +20,7 @@ import (
 // in Go's form. The file of a secret must be one that others cannot read. The error is of
 // type [Errors]; it holds no value of the block. The body may hold secrets.
 func (l *Loaded) DriverBody(cluster string, schema []drivers.Attribute) (json.RawMessage, error) {
-	block, ok := l.configs[cluster]
+	block, ok := l.configOf(cluster)
 	if !ok {
 		return nil, fmt.Errorf("read the config block of cluster %q: the site has no such cluster", cluster)
 	}
@@ -42,7 +42,7 @@ func (l *Loaded) DriverBody(cluster string, schema []drivers.Attribute) (json.Ra
 // as [Errors]. An error of another kind is given back as it is.
 func (l *Loaded) Placed(cluster string, err error) error {
 	var invalid *drivers.Error
-	block, ok := l.configs[cluster]
+	block, ok := l.configOf(cluster)
 	if !ok || !errors.As(err, &invalid) || invalid.Kind != drivers.Invalid || invalid.Cause == nil {
 		return err
 	}
@@ -70,6 +70,9 @@ func (d *driverBlock) read() map[string]json.RawMessage {
 	known := slices.Sorted(maps.Keys(d.schema))
 	meant := map[string]bool{}
 	for name, v := range d.values {
+		if v.read == nil {
+			continue // it is wrong whatever the schema says, and was told
+		}
 		a, ok := d.schema[name]
 		if !ok {
 			d.errs.add(v.at, d.title, flaw{fmt.Sprintf("the driver knows no attribute %q", name), didYouMean(name, "it knows", known)})

@@ -36,16 +36,17 @@ func FuzzLoad(f *testing.F) {
 		{Name: "password_file", Type: "file"}, {Name: "folder", Type: "number"}, {Name: "compute", Type: "bool"},
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		loaded, err := load([]source{{"site.hcl", folder, content}})
-		if err != nil {
+		loaded, errs := load([]source{{"site.hcl", folder, content}})
+		if err := errs.orNil(); err != nil {
 			havePlaces(t, err)
-			return
-		}
-		if loaded.Site.Name == "" || len(loaded.Site.Clusters) == 0 {
+		} else if loaded.Site.Name == "" || len(loaded.Site.Clusters) == 0 {
 			t.Fatalf("a site without a name or a cluster: %+v", loaded.Site)
 		}
+		if loaded == nil {
+			return
+		}
 		for _, c := range loaded.Site.Clusters {
-			if !json.Valid(c.Config) {
+			if !json.Valid(c.Config) && len(errs) == 0 {
 				t.Fatalf("the config of %s is no JSON: %s", c.Name, c.Config)
 			}
 			if body, err := loaded.DriverBody(c.Name, schema); err != nil {

@@ -8,6 +8,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// bareWord says that a text stands without quotes.
+const bareWord = "is a bare word"
+
 // literal evaluates an expression that holds nothing to compute: a site's files mean the
 // same wherever they are read.
 func literal(expression hclsyntax.Expression) (cty.Value, hcl.Range, *flaw) {
@@ -55,7 +58,7 @@ func computed(expression hclsyntax.Expression) (hcl.Range, *flaw) {
 		return computedMap(e)
 	case *hclsyntax.ScopeTraversalExpr:
 		if len(e.Traversal) == 1 { // the word is not repeated: it may be a secret
-			return e.Range(), &flaw{"is a bare word", "write it in quotes"}
+			return e.Range(), &flaw{bareWord, "write it in quotes"}
 		}
 	}
 	return expression.Range(), &flaw{"is computed, and values are not computed here", "write the value itself"}

@@ -20,7 +20,16 @@ type Loaded struct {
 	// what goes to the driver is [Loaded.DriverBody].
 	Site *scheduler.Site
 
-	configs map[string]*object // the config block of each cluster; the cluster's where it has none
+	clusters map[string]*object
+}
+
+// configOf gives a cluster's config block; the cluster's own where it has none.
+func (l *Loaded) configOf(cluster string) (*object, bool) {
+	o, ok := l.clusters[cluster]
+	if ok && len(o.blocks["config"]) > 0 {
+		o = o.blocks["config"][0]
+	}
+	return o, ok
 }
 
 // Load reads a site from a file, or from all *.hcl files of a folder together. The error
@@ -30,7 +39,11 @@ func Load(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return load(sources)
+	loaded, errs := load(sources)
+	if err := errs.orNil(); err != nil {
+		return nil, err
+	}
+	return loaded, nil
 }
 
 // open reads the files, in the order of their names.
@@ -101,9 +114,9 @@ func fileError(path string, err error) Error {
 	return Error{File: path, Summary: fmt.Sprintf("cannot be read: %v", err), Hint: "name a file, or a folder with the files of the site"}
 }
 
-// load reads all files of a site together.
-func load(sources []source) (*Loaded, error) {
-	var errs Errors
+// load reads all files of a site together, with whatever is wrong in them. Nothing is loaded
+// where a file cannot be judged.
+func load(sources []source) (loaded *Loaded, errs Errors) {
 	r := reader{errs: &errs}
 	root := &object{kind: fileBlock, values: map[string]value{}, blocks: map[string][]*object{}}
 	root.at = hcl.Range{Filename: sources[0].path, Start: hcl.InitialPos, End: hcl.InitialPos}
@@ -119,13 +132,10 @@ func load(sources []source) (*Loaded, error) {
 	}
 	if !whole {
 		// What else is missing or dangling may stand in the part that cannot be read.
-		return nil, errs.orNil()
+		return nil, errs
 	}
 	r.finish(root)
-	b := builder{root: root, errs: &errs, loaded: &Loaded{configs: map[string]*object{}}}
+	b := builder{root: root, errs: &errs, loaded: &Loaded{clusters: map[string]*object{}}}
 	b.build()
-	if err := errs.orNil(); err != nil {
-		return nil, err
-	}
-	return b.loaded, nil
+	return b.loaded, errs
 }

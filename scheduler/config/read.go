@@ -49,6 +49,9 @@ func sortedAttributes(body *hclsyntax.Body) []*hclsyntax.Attribute {
 func (r *reader) attribute(o *object, given *hclsyntax.Attribute, k kind) {
 	v, at, wrong := literal(given.Expr)
 	var read any
+	if wrong != nil && wrong.summary == bareWord && at == given.Expr.Range() && !strings.HasPrefix(k.example, `"`) {
+		wrong.hint = fmt.Sprintf("write a %s, such as %s", k.name, k.example)
+	}
 	if wrong == nil {
 		at = given.NameRange
 		if read, wrong = k.read(v); wrong != nil {

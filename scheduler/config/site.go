@@ -102,10 +102,9 @@ func (b *builder) clusters() []scheduler.Cluster {
 				FloorMemory: room.number("floor_memory"), FloorStorage: room.number("floor_storage"),
 			},
 		}
-		b.loaded.configs[o.name()] = o
+		b.loaded.clusters[o.name()] = o
 		if blocks := o.blocks["config"]; len(blocks) > 0 {
 			cluster.Config = b.written(blocks[0])
-			b.loaded.configs[o.name()] = blocks[0]
 		}
 		all = append(all, cluster)
 	}

@@ -53,6 +53,8 @@ type Env struct {
 	// Schema gives the schema of a driver's config block; fs.ErrNotExist where the driver is
 	// not on this machine.
 	Schema func(ctx context.Context, driver string) ([]drivers.Attribute, error)
+	// Drivers names the drivers that are on this machine, and those of hotspare itself.
+	Drivers func() []string
 }
 
 // Clock is time, as far as waiting needs it.

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hotspare/hotspare/cmd/hotspare/render"
+	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/scheduler/config"
 )
 
@@ -54,36 +54,16 @@ line. It needs no server and reaches no hypervisor. PATH is by default $HOTSPARE
 // validate reads the files, and each driver's block where the driver can be asked for
 // its schema.
 func (a *app) validate(ctx context.Context, path string) (*validated, error) {
-	loaded, err := config.Load(path)
+	loaded, unchecked, err := config.Check(path, config.Drivers{Known: a.Drivers(), Schema: func(driver string) ([]drivers.Attribute, error) {
+		return a.Schema(ctx, driver)
+	}})
 	if err != nil {
 		return nil, err
 	}
 	site := loaded.Site
-	found := &validated{Path: path, Site: site.Name, Clusters: len(site.Clusters), Groups: len(site.Groups), Templates: len(site.Template)}
+	found := &validated{Path: path, Site: site.Name, Clusters: len(site.Clusters), Groups: len(site.Groups), Templates: len(site.Template), Unchecked: unchecked}
 	for i := range site.Groups {
 		found.VMs += len(site.Groups[i].VMs)
-	}
-	var all config.Errors
-	for i := range site.Clusters {
-		cluster := &site.Clusters[i]
-		schema, err := a.Schema(ctx, cluster.Driver)
-		if errors.Is(err, fs.ErrNotExist) {
-			found.Unchecked = append(found.Unchecked, cluster.Name)
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("check the config block of cluster %q: ask driver %q: %w", cluster.Name, cluster.Driver, err)
-		}
-		_, err = loaded.DriverBody(cluster.Name, schema)
-		var mistakes config.Errors
-		if errors.As(err, &mistakes) {
-			all = append(all, mistakes...)
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	if len(all) > 0 {
-		return nil, all
 	}
 	return found, nil
 }

@@ -22,6 +22,9 @@ With --dev it makes a simulated site, and needs no hypervisor and no configurati
 			if opts.Dev && c.Flags().Changed("config") {
 				return usageError(c, "it serves --config or --dev, not both")
 			}
+			if !opts.Dev && c.Flags().Changed("dir") {
+				return usageError(c, "--dir goes with --dev: a site's own folder is state_dir in its files")
+			}
 			if c.Flags().Changed("socket") {
 				opts.Socket = a.socket
 			}

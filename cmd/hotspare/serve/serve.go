@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -116,7 +118,7 @@ func launch(ctx context.Context, loaded *config.Loaded, log *slog.Logger, getenv
 func lateDriver(loaded *config.Loaded, cluster scheduler.Cluster, log *slog.Logger, getenv func(string) string) *late {
 	return &late{
 		launch: func(ctx context.Context) (*plugin.Supervisor, error) {
-			binary, err := findBinary("hotspare-driver-"+cluster.Driver, getenv)
+			binary, err := findBinary(driverPrefix+cluster.Driver, getenv)
 			if err != nil {
 				return nil, err
 			}
@@ -130,7 +132,7 @@ func lateDriver(loaded *config.Loaded, cluster scheduler.Cluster, log *slog.Logg
 
 // Schema asks a driver's binary for the schema of its configuration block.
 func Schema(ctx context.Context, driver string, getenv func(string) string) ([]drivers.Attribute, error) {
-	binary, err := findBinary("hotspare-driver-"+driver, getenv)
+	binary, err := findBinary(driverPrefix+driver, getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -143,19 +145,45 @@ func Schema(ctx context.Context, driver string, getenv func(string) string) ([]d
 	return about.Schema, err
 }
 
-// findBinary looks in $HOTSPARE_DRIVERS, and then beside this program.
-func findBinary(name string, getenv func(string) string) (string, error) {
-	var tried []string
+// driverPrefix begins the name of a driver's binary.
+const driverPrefix = "hotspare-driver-"
+
+// DriverNames names hotspare's own drivers, and those whose binaries are on this machine.
+func DriverNames(getenv func(string) string) []string {
+	names := []string{"libvirt", "sim", "vsphere"}
+	for _, folder := range binaryFolders(getenv) {
+		entries, _ := os.ReadDir(folder) // one that cannot be read has none
+		for _, e := range entries {
+			if name, ok := strings.CutPrefix(e.Name(), driverPrefix); ok && filepath.Ext(name) == "" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// binaryFolders are $HOTSPARE_DRIVERS, and then the folder of this program.
+func binaryFolders(getenv func(string) string) []string {
+	var folders []string
 	if dir := getenv("HOTSPARE_DRIVERS"); dir != "" {
-		tried = append(tried, filepath.Join(dir, name))
+		folders = append(folders, dir)
 	}
 	if self, err := os.Executable(); err == nil {
 		if real, err := filepath.EvalSymlinks(self); err == nil {
 			self = real
 		}
-		tried = append(tried, filepath.Join(filepath.Dir(self), name))
+		folders = append(folders, filepath.Dir(self))
 	}
-	for _, path := range tried {
+	return folders
+}
+
+// findBinary looks for a program of hotspare's.
+func findBinary(name string, getenv func(string) string) (string, error) {
+	var tried []string
+	for _, folder := range binaryFolders(getenv) {
+		path := filepath.Join(folder, name)
+		tried = append(tried, path)
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
 			return path, nil
 		}
