@@ -29,7 +29,8 @@ type Driver interface {
 
 	// Inventory calls item for everything at the cluster that the scheduler may have to
 	// know, in any order. It returns nil only if it listed everything: an empty or
-	// partial inventory is an error, never nil.
+	// partial inventory is an error, never nil. A replica that cannot be read, while the
+	// cluster can, is told with its problem ([ReplicaItem]) and fails nothing else.
 	Inventory(ctx context.Context, request InventoryRequest, item func(Item) error) error
 
 	// Observe reads one property now, from the site. A VM or volume that does not exist

@@ -76,6 +76,30 @@ func TestAnErrorNamesOperationObjectCauseAndNextStep(t *testing.T) {
 	}
 }
 
+// A next step is said once, however often the error was wrapped on its way.
+func TestANextStepIsSaidOnce(t *testing.T) {
+	cause := fmt.Errorf("dr1: %w", &drivers.Error{Op: "read", Object: "replica r", Cause: errors.New("it has no manifest"), Next: "check its path"})
+	err := &drivers.Error{Op: "read the inventory of", Object: "vc1", Cause: cause, Next: "check its path"}
+	if got, want := err.Error(), "read the inventory of vc1: dr1: read replica r: it has no manifest; check its path"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTheProblemOfAReplicaSaysWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&drivers.Error{Op: "read", Object: "replica r", Cause: errors.New("it has no manifest"), Next: "check its path"}, "read replica r: it has no manifest; check its path"},
+		{errors.New("input/output error"), "read replica r: input/output error; look at the replica's folder, and at its storage"},
+		{&drivers.Error{Op: "read", Object: "replica r", Cause: errors.New("input/output error")}, "read replica r: input/output error; look at the replica's folder, and at its storage"},
+	} {
+		if r := drivers.Unreadable("r", c.err); r.Path != "r" || r.Problem != c.want || r.Role != "" || r.RestorePoints != nil {
+			t.Errorf("%+v, want the problem %q", r, c.want)
+		}
+	}
+}
+
 func TestACloneSharesNothing(t *testing.T) {
 	v := drivers.Value{Text: drivers.Primary, Made: map[string]string{"root": "a"}, Rest: json.RawMessage(`{}`),
 		Spec: &drivers.Spec{VM: &drivers.VMSpec{Networks: map[string]string{"n": "a"}}, Volume: &drivers.VolumeSpec{Volume: "a"},

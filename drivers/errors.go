@@ -76,7 +76,8 @@ type Error struct {
 	Found *Value
 }
 
-// Error gives "operation object: cause; next step".
+// Error gives "operation object: cause; next step". A next step that the cause says already
+// is not said again.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -86,7 +87,7 @@ func (e *Error) Error() string {
 	if e.Cause != nil {
 		b.WriteString(": " + e.Cause.Error())
 	}
-	if e.Next != "" {
+	if e.Next != "" && !strings.HasSuffix(b.String(), "; "+e.Next) {
 		b.WriteString("; " + e.Next)
 	}
 	return b.String()

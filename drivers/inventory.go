@@ -1,10 +1,15 @@
 package drivers
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // InventoryRequest says what to read beside what the cluster itself lists.
 type InventoryRequest struct {
-	// Replicas are the paths of the replicas whose restore points are wanted.
+	// Replicas are the paths of the replicas whose restore points are wanted. Each of them is
+	// told, also one that cannot be read or does not exist.
 	Replicas []string `json:"replicas,omitempty"`
 }
 
@@ -63,6 +68,24 @@ type ReplicaItem struct {
 	Path          string         `json:"path"`
 	Role          string         `json:"role"` // Secondary or Primary
 	RestorePoints []RestorePoint `json:"restorePoints"`
+	// Problem is why the replica could not be read, with what to do about it; Role and
+	// RestorePoints are empty then. It is this replica's alone: where the whole site cannot be
+	// read, the inventory is an error.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Unreadable gives the item of a replica that could not be read. Its problem is err, with a
+// next step where err has none.
+func Unreadable(path string, err error) *ReplicaItem {
+	const next = "look at the replica's folder, and at its storage"
+	var known *Error
+	switch {
+	case !errors.As(err, &known):
+		err = &Error{Op: "read", Object: "replica " + path, Cause: err, Next: next}
+	case known.Next == "":
+		err = fmt.Errorf("%w; %s", err, next)
+	}
+	return &ReplicaItem{Path: path, Problem: err.Error()}
 }
 
 // RestorePoint is one instant over all volumes of a group.

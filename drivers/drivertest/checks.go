@@ -15,6 +15,7 @@ func (s *suite) general(t *testing.T) {
 		s.check(t, "general", "describe", s.describes)
 		s.check(t, "general", "health", s.healthy)
 		s.check(t, "general", "inventory", s.inventoryMatches)
+		s.check(t, "general", "unreadable replicas", s.unreadableReplicas)
 		s.check(t, "general", "unknown targets", s.unknownTargets)
 		s.check(t, "general", "invalid properties", s.invalidProperties)
 	})
@@ -70,10 +71,6 @@ func (s *suite) inventoryMatches(t *testing.T) {
 	if err := s.Driver.Inventory(ctx, drivers.InventoryRequest{}, func(drivers.Item) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("the caller's error does not come back: %v", err)
 	}
-	err := s.Driver.Inventory(ctx, drivers.InventoryRequest{Replicas: []string{"/no/such/" + s.prefix}}, func(drivers.Item) error { return nil })
-	if err == nil && s.can.Can(drivers.Replica, drivers.Role) {
-		t.Fatal("a replica that does not exist is left out silently")
-	}
 	need("VM", s.VM != "")
 	vm := s.find(t, s.VM)
 	if vm == nil {
@@ -99,6 +96,36 @@ func (s *suite) inventoryMatches(t *testing.T) {
 			if have := s.observe(t, p).Text; have != want {
 				t.Errorf("%s is %q in the inventory and %q observed", p, want, have)
 			}
+		}
+	}
+}
+
+// unreadableReplicas: each is told with its problem, and takes nothing else with it.
+func (s *suite) unreadableReplicas(t *testing.T) {
+	need("replica", s.Replica != "" && s.can.Can(drivers.Replica, drivers.Role))
+	request := drivers.InventoryRequest{Replicas: []string{"/no/such/" + s.prefix, s.Replica, s.Replica + "-" + s.prefix}}
+	told, hosts := map[string]drivers.ReplicaItem{}, 0
+	for _, i := range s.ask(t, request) {
+		switch {
+		case i.Replica != nil:
+			told[i.Replica.Path] = *i.Replica
+		case i.Host != nil:
+			hosts++
+		}
+	}
+	if hosts == 0 {
+		t.Error("it lists no host")
+	}
+	for _, path := range request.Replicas {
+		r, ok := told[path]
+		read := r.Role != "" || len(r.RestorePoints) > 0
+		switch {
+		case !ok:
+			t.Errorf("replica %s is left out", path)
+		case path == s.Replica && (r.Problem != "" || !read):
+			t.Errorf("replica %s can be read, and it tells %+v", path, r)
+		case path != s.Replica && (r.Problem == "" || read):
+			t.Errorf("replica %s does not exist, and it tells %+v", path, r)
 		}
 	}
 }

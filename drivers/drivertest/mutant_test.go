@@ -35,6 +35,9 @@ func (m *mutant) Inventory(ctx context.Context, r drivers.InventoryRequest, item
 		if m.mistake == "lists another power state" && i.VM != nil {
 			i.VM.Power = drivers.Suspended
 		}
+		if m.mistake == "leaves out what it cannot read" && i.Replica != nil && i.Replica.Problem != "" {
+			return nil
+		}
 		return item(i)
 	})
 }
@@ -98,6 +101,7 @@ func TestTheSuiteFindsMistakes(t *testing.T) {
 		"returns the goal, not what stands": "volume_presence/there_and_back",
 		"finds what is not there":           "general/unknown_targets",
 		"lists another power state":         "general/inventory",
+		"leaves out what it cannot read":    "general/unreadable_replicas",
 		"never answers":                     "vm_power/there_and_back",
 	} {
 		t.Run(mistake, func(t *testing.T) {

@@ -84,12 +84,18 @@ func (s *suite) around(t *testing.T, p drivers.Property) []drivers.Property {
 // items gives the whole inventory.
 func (s *suite) items(t *testing.T) []drivers.Item {
 	t.Helper()
-	ctx, cancel := s.context(t)
-	defer cancel()
 	request := drivers.InventoryRequest{}
 	if s.Replica != "" {
 		request.Replicas = []string{s.Replica}
 	}
+	return s.ask(t, request)
+}
+
+// ask gives the inventory that a request asks for.
+func (s *suite) ask(t *testing.T, request drivers.InventoryRequest) []drivers.Item {
+	t.Helper()
+	ctx, cancel := s.context(t)
+	defer cancel()
 	for {
 		var items []drivers.Item
 		err := s.Driver.Inventory(ctx, request, func(i drivers.Item) error { items = append(items, i); return nil })

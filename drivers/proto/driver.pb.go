@@ -1833,6 +1833,7 @@ type ReplicaItem struct {
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
 	RestorePoints []*RestorePoint        `protobuf:"bytes,3,rep,name=restore_points,json=restorePoints,proto3" json:"restore_points,omitempty"`
+	Problem       string                 `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1886,6 +1887,13 @@ func (x *ReplicaItem) GetRestorePoints() []*RestorePoint {
 		return x.RestorePoints
 	}
 	return nil
+}
+
+func (x *ReplicaItem) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
 }
 
 type RestorePoint struct {
@@ -2204,11 +2212,12 @@ const file_driver_proto_rawDesc = "" +
 	"\rDatastoreItem\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fcapacity_mib\x18\x02 \x01(\x03R\vcapacityMib\x12\x19\n" +
-	"\bfree_mib\x18\x03 \x01(\x03R\afreeMib\"~\n" +
+	"\bfree_mib\x18\x03 \x01(\x03R\afreeMib\"\x98\x01\n" +
 	"\vReplicaItem\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12G\n" +
-	"\x0erestore_points\x18\x03 \x03(\v2 .hotspare.driver.v1.RestorePointR\rrestorePoints\"\xf0\x01\n" +
+	"\x0erestore_points\x18\x03 \x03(\v2 .hotspare.driver.v1.RestorePointR\rrestorePoints\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"\xf0\x01\n" +
 	"\fRestorePoint\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12/\n" +
 	"\x04time\x18\x02 \x01(\v2\x1b.hotspare.driver.v1.InstantR\x04time\x12\x1a\n" +

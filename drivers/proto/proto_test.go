@@ -3,11 +3,13 @@ package proto_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	protobuf "google.golang.org/protobuf/proto"
 
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/drivers/proto"
@@ -87,6 +89,14 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 		return *item(drivers.Item{Datastore: &v}).Datastore
 	})
 	roundTrip(t, func(v drivers.ReplicaItem) drivers.ReplicaItem { return *item(drivers.Item{Replica: &v}).Replica })
+}
+
+// A replica's problem may quote a file, whatever is in it; protobuf carries UTF-8 only.
+func TestAProblemMayBeAnyBytes(t *testing.T) {
+	m := proto.FromItem(drivers.Item{Replica: drivers.Unreadable("/r", errors.New("it begins with \xff\xfe"))})
+	if _, err := protobuf.Marshal(m); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestContextErrorsStayWhatTheyAre(t *testing.T) {

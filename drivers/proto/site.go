@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"strings"
 	"time"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -88,7 +89,7 @@ func FromItem(i drivers.Item) *Item {
 		d := i.Datastore
 		return &Item{Item: &Item_Datastore{Datastore: &DatastoreItem{Name: d.Name, CapacityMib: d.CapacityMiB, FreeMib: d.FreeMiB}}}
 	case i.Replica != nil:
-		r := &ReplicaItem{Path: i.Replica.Path, Role: i.Replica.Role}
+		r := &ReplicaItem{Path: i.Replica.Path, Role: i.Replica.Role, Problem: strings.ToValidUTF8(i.Replica.Problem, "\uFFFD")}
 		for _, p := range i.Replica.RestorePoints {
 			r.RestorePoints = append(r.RestorePoints, &RestorePoint{Id: p.ID, Time: fromTime(p.Time), Complete: p.Complete, Volumes: p.Volumes})
 		}
@@ -119,7 +120,7 @@ func ToItem(m *Item) drivers.Item {
 		d := i.Datastore
 		return drivers.Item{Datastore: &drivers.DatastoreItem{Name: d.Name, CapacityMiB: d.CapacityMib, FreeMiB: d.FreeMib}}
 	case *Item_Replica:
-		r := &drivers.ReplicaItem{Path: i.Replica.Path, Role: i.Replica.Role}
+		r := &drivers.ReplicaItem{Path: i.Replica.Path, Role: i.Replica.Role, Problem: i.Replica.Problem}
 		for _, p := range i.Replica.RestorePoints {
 			r.RestorePoints = append(r.RestorePoints, drivers.RestorePoint{
 				ID: p.Id, Time: toTime(p.Time), Complete: p.Complete, Volumes: p.Volumes,

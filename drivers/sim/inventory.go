@@ -70,18 +70,22 @@ func (s *state) items(fail failure, request drivers.InventoryRequest) ([]drivers
 		}})
 	}
 	for _, path := range request.Replicas {
-		r := s.Replicas[path]
-		if r == nil {
-			return nil, fail.notFound("correct the path in the configuration", "there is no replica %s", path)
-		}
-		points := make([]drivers.RestorePoint, 0, len(r.RestorePoints))
-		for _, p := range r.RestorePoints {
-			p.Volumes = maps.Clone(p.Volumes)
-			points = append(points, p)
-		}
-		items = append(items, drivers.Item{Replica: &drivers.ReplicaItem{Path: path, Role: r.Role, RestorePoints: points}})
+		items = append(items, drivers.Item{Replica: s.replicaItem(path)})
 	}
 	return items, nil
+}
+
+func (s *state) replicaItem(path string) *drivers.ReplicaItem {
+	r, err := s.readable(failure{"read", "replica " + path}, path)
+	if err != nil {
+		return drivers.Unreadable(path, err)
+	}
+	item := &drivers.ReplicaItem{Path: path, Role: r.Role, RestorePoints: make([]drivers.RestorePoint, 0, len(r.RestorePoints))}
+	for _, p := range r.RestorePoints {
+		p.Volumes = maps.Clone(p.Volumes)
+		item.RestorePoints = append(item.RestorePoints, p)
+	}
+	return item
 }
 
 func (s *state) hostItem(h *Host) *drivers.HostItem {

@@ -32,6 +32,9 @@ func (a *replicaRole) observe(st *state) (drivers.Value, error) {
 			Rest: rest(map[string]any{"as": p.As, "restorePoint": p.RestorePoint, "kept": p.Kept}),
 		}, nil
 	}
+	if _, err := st.readable(a.fail, r.Path); err != nil {
+		return drivers.Value{}, err
+	}
 	value := drivers.Value{Text: drivers.Secondary, Rest: rest(map[string]any{})}
 	for _, name := range sorted(r.Kept[r.LastKept].Volumes) {
 		if endpoint := r.Kept[r.LastKept].Volumes[name]; st.Volumes[endpoint] != nil {
@@ -201,11 +204,23 @@ func (a *replicaRole) promotedVolume(st *state, r *Replica, spec *drivers.Replic
 	return a.clone(st, parent, target, origin)
 }
 
+// readable gives a replica whose restore points can be read.
+func (s *state) readable(fail failure, path string) (*Replica, error) {
+	r := s.Replicas[path]
+	switch {
+	case r == nil:
+		return nil, fail.notFound("correct the path in the configuration", "there is no replica %s", path)
+	case r.Unreadable != "":
+		return nil, fail.notFound("check the replica's path, and that replication has run", "%s", r.Unreadable)
+	}
+	return r, nil
+}
+
 // restorePointVolume gives one volume of a complete restore point.
 func (s *state) restorePointVolume(fail failure, path, point, volume string) (*Volume, error) {
-	r := s.Replicas[path]
-	if r == nil {
-		return nil, fail.notFound("", "there is no replica %s", path)
+	r, err := s.readable(fail, path)
+	if err != nil {
+		return nil, err
 	}
 	i := slices.IndexFunc(r.RestorePoints, func(p drivers.RestorePoint) bool { return p.ID == point })
 	if i < 0 {

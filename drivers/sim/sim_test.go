@@ -239,3 +239,39 @@ func TestTenThousandVMs(t *testing.T) {
 		}
 	})
 }
+
+// A replica that cannot be read is told so, and hides nothing else; what needs a restore
+// point of it is refused.
+func TestAReplicaThatCannotBeRead(t *testing.T) {
+	site := sim.NewSite(sim.Shape{Hosts: 4, Groups: 2, VMsPerGroup: 1})
+	r := newRig(t, site)
+	list := func() map[string]drivers.ReplicaItem {
+		found := map[string]drivers.ReplicaItem{}
+		request := drivers.InventoryRequest{Replicas: []string{"/replicas/group-01", "/nowhere", "/replicas/group-02"}}
+		if err := r.Inventory(t.Context(), request, func(i drivers.Item) error {
+			if i.Replica != nil {
+				found[i.Replica.Path] = *i.Replica
+			}
+			return nil
+		}); err != nil || len(found) != 3 {
+			t.Fatalf("%d replicas, %v", len(found), err)
+		}
+		return found
+	}
+	site.EditReplica("/replicas/group-01", func(r *sim.Replica) { r.Unreadable = "it has no manifest" })
+	found := list()
+	for path, want := range map[string]string{
+		"/replicas/group-01": "read replica /replicas/group-01: it has no manifest; check the replica's path, and that replication has run",
+		"/nowhere":           "read replica /nowhere: there is no replica /nowhere; correct the path in the configuration",
+		"/replicas/group-02": "",
+	} {
+		if got := found[path]; got.Problem != want || (got.Role == "") != (want != "") || (len(got.RestorePoints) == 0) != (want != "") {
+			t.Errorf("%+v, want the problem %q", got, want)
+		}
+	}
+	r.refuses(drivers.NotFound, volumeProperty("w1/x"), clone("vm-01", "rp-1"))
+	site.EditReplica("/replicas/group-01", func(r *sim.Replica) { r.Unreadable = "" })
+	if got := list()["/replicas/group-01"]; got.Problem != "" || len(got.RestorePoints) != 2 {
+		t.Errorf("it can be read again: %+v", got)
+	}
+}

@@ -111,6 +111,8 @@ type Replica struct {
 	Kept          map[string]Promotion // writes of earlier promotions, by the name they had
 	LastKept      string
 	Half          *Half `json:",omitempty"`
+	// Unreadable is why its restore points cannot be read; empty: they can.
+	Unreadable string `json:",omitempty"`
 }
 
 // Promotion is how a replica was promoted.

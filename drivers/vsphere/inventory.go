@@ -3,6 +3,7 @@ package vsphere
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -157,28 +158,52 @@ func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts ma
 	return nil
 }
 
-// inventoryReplicas lists every replica that can be read, and then fails for those that
-// cannot.
+// inventoryReplicas lists every replica, also those that cannot be read.
 func (cl *client) inventoryReplicas(ctx context.Context, replicas []string, item func(drivers.Item) error) error {
-	var failed []error
-	for _, replica := range replicas {
-		points, err := cl.readManifest(ctx, replica)
+	for _, path := range replicas {
+		replica, err := cl.replicaItem(ctx, path)
 		if err != nil {
-			failed = append(failed, err)
-			continue
+			return err
 		}
-		m, err := cl.readMarker(ctx, replica)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		role := drivers.Secondary
-		if m != nil {
-			role = drivers.Primary
-		}
-		if err := item(drivers.Item{Replica: &drivers.ReplicaItem{Path: replica, Role: role, RestorePoints: points}}); err != nil {
+		if err := item(drivers.Item{Replica: replica}); err != nil {
 			return err
 		}
 	}
-	return errors.Join(failed...)
+	return nil
+}
+
+// replicaLimit is how long the reading of one replica may take: a datastore that hangs must
+// not hold up the others.
+const replicaLimit = 10 * time.Second
+
+// replicaItem reads one replica. What fails while vCenter answers is the replica's problem;
+// an error is that vCenter does not, or that ctx is over.
+func (cl *client) replicaItem(ctx context.Context, path string) (*drivers.ReplicaItem, error) {
+	bounded, cancel := limited(ctx, replicaLimit)
+	defer cancel()
+	item, err := cl.readReplica(bounded, path)
+	if err == nil {
+		return item, nil
+	}
+	err = honest(ctx, bounded, err)
+	if gone := cl.session.verify(ctx); gone != nil {
+		return nil, gone
+	}
+	return drivers.Unreadable(path, fail("read", "replica "+path, err)), nil
+}
+
+func (cl *client) readReplica(ctx context.Context, path string) (*drivers.ReplicaItem, error) {
+	points, err := cl.readManifest(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := cl.readMarker(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	role := drivers.Secondary
+	if m != nil {
+		role = drivers.Primary
+	}
+	return &drivers.ReplicaItem{Path: path, Role: role, RestorePoints: points}, nil
 }
