@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -98,6 +99,21 @@ func (inv Inventory) Standby(vm *StandbyVM) (drivers.VMItem, error) {
 		return drivers.VMItem{}, fmt.Errorf("the site has no VM with uuid %s (%s)", vm.UUID, vm.Name)
 	}
 	return cluster.Named(vm.Name, false)
+}
+
+// Unreadable says which replica of a group cannot be read, why, and what to do; nil where
+// none was told to be so.
+func (inv Inventory) Unreadable(g *Group) error {
+	for _, replica := range g.Replicas {
+		cluster := inv[replica.Cluster]
+		if cluster == nil {
+			continue
+		}
+		if problem := cluster.Replicas[replica.Path].Problem; problem != "" {
+			return errors.New(problem)
+		}
+	}
+	return nil
 }
 
 // Power names the power of a VM at a cluster.

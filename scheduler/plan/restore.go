@@ -67,8 +67,12 @@ func keptOf(state *scheduler.State, group string) []*scheduler.Kept {
 }
 
 // choose finds the restore point: complete in every replica of the group, with every
-// volume that the group's disks need. want is its id; empty is the newest.
+// volume that the group's disks need. want is its id; empty is the newest. It refuses while
+// a replica of the group cannot be read.
 func choose(snap *scheduler.Snapshot, g *groupAt, want string) (*scheduler.ChosenRestore, error) {
+	if err := snap.Inventory.Unreadable(g.Group); err != nil {
+		return nil, &Refused{Reason: fmt.Sprintf("the restore points of %s cannot be read: %s", g.Name, err)}
+	}
 	var best *scheduler.ChosenRestore
 	var why []string
 	for _, point := range pointsOf(snap, g.Group) {

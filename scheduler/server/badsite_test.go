@@ -216,6 +216,79 @@ func TestAReturnGoesOnWithoutANetworkThatNeverComesBack(t *testing.T) {
 	})
 }
 
+// A replica that cannot be read is the fault of its group alone: the other group is lent,
+// reclaimed and failed over, and so is its own once it can be read.
+func TestAReplicaThatCannotBeReadIsTheFaultOfItsGroupAlone(t *testing.T) {
+	inBubble(t, small(), func(t *testing.T, b *bench) {
+		ctx := context.Background()
+		const next = "check the replica's path, and that replication has run"
+		const problem = "read replica /replicas/group-01: it has no restore-points.json; " + next
+		b.at.EditReplica("/replicas/group-01", func(r *sim.Replica) { r.Unreadable = "it has no restore-points.json" })
+		status := func() *api.Status {
+			got, err := b.server.Status(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		b.until("the status names the broken group", func() bool { return status().Groups[0].Problem != "" })
+		if g := status().Groups[1]; g.Name != "group-02" || g.Problem != "" {
+			t.Errorf("the other group has the problem %q", g.Problem)
+		}
+		if d := b.driver(); d.State != "ready" || d.Error != "" {
+			t.Errorf("the driver is %s: %s", d.State, d.Error)
+		}
+		check, err := b.server.CheckDriver(ctx, "c1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range check.Lines {
+			want := ""
+			if line.What == "group group-01: replica group-01" {
+				want = problem
+			}
+			if line.Error != want {
+				t.Errorf("%s: %q, want %q", line.What, line.Error, want)
+			}
+		}
+		for what, ask := range map[string]func() error{
+			"the failover": func() error {
+				_, err := b.server.Plan(ctx, api.PlanRequest{Verb: scheduler.Failover, Group: "group-01", DeclaredDeadBy: "maria"})
+				return err
+			},
+			"a copy": func() error {
+				_, err := b.server.RequestWorkspace(ctx, api.WorkspaceRequest{Copy: "group-01", Owner: "anna", For: time.Hour})
+				return err
+			},
+		} {
+			if err := ask(); err == nil || err.Error() != "the restore points of group-01 cannot be read: "+problem {
+				t.Errorf("%s is answered with %v", what, err)
+			}
+		}
+		b.over(b.begin(api.PlanRequest{Verb: scheduler.Reclaim, Group: "group-01"})) // needs no restore point
+		b.over(b.revert("group-01"))
+
+		fresh, lent := b.lend(api.WorkspaceRequest{Template: "template-01", Count: 1}), b.lend(api.WorkspaceRequest{Copy: "group-02"})
+		b.over(b.begin(api.PlanRequest{Verb: scheduler.Reclaim, Group: "group-02"}))
+		b.over(b.failover("group-02"))
+		if vm, _ := b.at.VM("group-02-vm-01"); vm.Power != drivers.On || vm.NICs["nic0"].Network != "prod" {
+			t.Errorf("after its failover a VM of the other group is %+v", vm)
+		}
+		b.at.EditReplica("/replicas/group-01", func(r *sim.Replica) { r.Unreadable = "" })
+		b.until("no group has a problem", func() bool { return status().Groups[0].Problem == "" })
+		b.over(b.failover("group-01"))
+		b.over(b.revert("group-02"))
+		b.over(b.revert("group-01"))
+		b.over(b.giveBack(lent))
+		b.over(b.giveBack(fresh))
+		for _, name := range []string{"group-01-vm-01", "group-02-vm-01"} {
+			if vm, _ := b.at.VM(name); vm.Power != drivers.Off || !strings.HasPrefix(vm.Disks["disk0"].Endpoint, "[ds1] replicas/") {
+				t.Errorf("in the end %s is %+v", name, vm)
+			}
+		}
+	})
+}
+
 func TestTwoVMsOfOneName(t *testing.T) {
 	inBubble(t, small(), func(t *testing.T, b *bench) {
 		const name = "group-01-vm-01"

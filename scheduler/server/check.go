@@ -113,7 +113,10 @@ func checkStandby(ctx context.Context, d drivers.Driver, all scheduler.Inventory
 func checkReplica(inv *scheduler.ClusterInventory, ref scheduler.ReplicaRef) (string, error) {
 	replica, ok := inv.Replicas[ref.Path]
 	if !ok {
-		return "", fmt.Errorf("%s is not there", ref.Path)
+		return "", fmt.Errorf("the driver does not tell of %s; install a driver of this hotspare's version", ref.Path)
+	}
+	if replica.Problem != "" {
+		return "", errors.New(replica.Problem)
 	}
 	complete := 0
 	for _, point := range replica.RestorePoints {
