@@ -1,5 +1,7 @@
 # A recovery site: what is lent to developers, and what comes back when production fails.
-# Check it with: hotspare config validate /etc/hotspare/site.hcl
+# It is an example to copy and change: its vCenter, groups, VMs and addresses are invented, and
+# nothing answers there. A site that runs as it is comes with: hotspare server --dev --dir DIR
+# (see DIR/site.hcl). Check yours with: hotspare config validate /etc/hotspare/site.hcl
 #
 # Values are literal. Relative paths start at the folder of this file. The two files that
 # are named here, vc.password and am.token, lie beside it with mode 0640 or less.
@@ -19,13 +21,13 @@ cluster "dr1" {
   driver = "vsphere"
 
   config {
-    url               = "https://127.0.0.1:8989/sdk"
+    url               = "https://vcenter.dr-east.example/sdk" # where no CA vouches for it: thumbprint, or ca_file
     username          = "hotspare"
     password_file     = "vc.password"
-    datacenter        = "DC0"
-    compute           = "DC0_C0"
+    datacenter        = "dr-east"
+    compute           = "cluster-1"
     folder            = "hotspare"
-    volumes_datastore = "LocalDS_1"
+    volumes_datastore = "ds-volumes"
   }
 
   room {
@@ -84,7 +86,7 @@ protection_group "payments" {
 
   replica "payments" {
     cluster = "dr1"
-    path    = "[LocalDS_0] replica/payments" # restore-points.json lies here
+    path    = "[ds-replica] replica/payments" # restore-points.json lies here
   }
 
   # The database is ready before the application starts.
@@ -106,7 +108,7 @@ protection_group "payments" {
 
     # The service, never the power state.
     ready "http" {
-      url    = "http://127.0.0.1:18101/healthz"
+      url    = "http://10.20.1.11:8080/healthz"
       within = "5m"
     }
   }
@@ -123,7 +125,7 @@ protection_group "payments" {
       production = "prod-app"
     }
     ready "http" {
-      url    = "http://127.0.0.1:18102/healthz"
+      url    = "http://10.20.1.12:8080/healthz"
       within = "5m"
     }
   }
@@ -142,7 +144,7 @@ protection_group "orders" {
 
   replica "orders" {
     cluster = "dr1"
-    path    = "[LocalDS_0] replica/orders"
+    path    = "[ds-replica] replica/orders"
   }
 
   vm "ord-db-01" {
@@ -161,7 +163,7 @@ protection_group "orders" {
       production = "prod-db"
     }
     ready "http" {
-      url    = "http://127.0.0.1:18201/healthz"
+      url    = "http://10.20.2.11:8080/healthz"
       within = "5m"
     }
   }
@@ -178,7 +180,7 @@ protection_group "orders" {
       production = "prod-app"
     }
     ready "http" {
-      url    = "http://127.0.0.1:18202/healthz"
+      url    = "http://10.20.2.12:8080/healthz"
       within = "5m"
     }
   }
@@ -193,7 +195,7 @@ protection_group "reports" {
 
   replica "reports" {
     cluster = "dr1"
-    path    = "[LocalDS_0] replica/reports"
+    path    = "[ds-replica] replica/reports"
   }
 
   vm "rep-01" {
@@ -207,7 +209,7 @@ protection_group "reports" {
       production = "prod-app"
     }
     ready "http" {
-      url    = "http://127.0.0.1:18301/healthz"
+      url    = "http://10.20.3.11:8080/healthz"
       within = "5m"
     }
   }

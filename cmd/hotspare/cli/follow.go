@@ -11,8 +11,8 @@ import (
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
-// Patience is how long a server that went away is waited for: its runs are resumed when
-// it is back.
+// Patience is how long a server is waited for that went away, or was just started: its runs
+// are resumed when it is there.
 const Patience = 60 * time.Second
 
 // watcher is shown a run that is followed.
