@@ -16,7 +16,7 @@ import (
 
 // observe reads the property now.
 func (a *attempt) observe(driver drivers.Driver) (drivers.Value, error) {
-	return a.call("observe", func(ctx context.Context) (drivers.Value, error) {
+	return a.call("observe", callPatience, func(ctx context.Context) (drivers.Value, error) {
 		return driver.Observe(ctx, a.step.Property)
 	})
 }
@@ -29,16 +29,34 @@ func (a *attempt) apply(driver drivers.Driver, grace time.Duration) (drivers.Val
 		Grace: grace, Force: a.force,
 		Owner: drivers.Owner{Site: a.opts.Site, Holder: string(a.step.Owner)},
 	}
-	return a.call("apply", func(ctx context.Context) (drivers.Value, error) {
+	patience := longCall
+	if a.step.TurnsOff() {
+		patience = grace + callPatience
+	}
+	return a.call("apply", patience, func(ctx context.Context) (drivers.Value, error) {
 		return driver.Apply(ctx, change, func(p drivers.Progress) { a.note(a.run, a.step.ID, p.Message, p.Percent) })
 	})
 }
 
-// call makes one call of a driver. A value that the journal could not record is an error
-// of the call, and so is a panic: the driver is tried again as if it had died.
-func (a *attempt) call(op string, do func(context.Context) (drivers.Value, error)) (value drivers.Value, err error) {
+// How long a call may take, beside the grace of a guest. One that does not return would keep
+// its target from every later run, and from a person. What it left running is waited for by
+// the next call, as after any other cut.
+const (
+	callPatience = 2 * time.Minute
+	longCall     = time.Hour // a clone, a promotion
+)
+
+// call makes one call of a driver, and cuts it off when its time is over. A value that the
+// journal could not record is an error of the call, and so is a panic: the driver is tried
+// again as if it had died.
+func (a *attempt) call(op string, patience time.Duration, do func(context.Context) (drivers.Value, error)) (value drivers.Value, err error) {
 	op += " " + a.step.Property.Label()
-	err = safely(a.opts.Log, func() (err error) { value, err = do(a.ctx); return err })
+	ctx, cancel := context.WithTimeout(a.ctx, patience)
+	defer cancel()
+	err = safely(a.opts.Log, func() (err error) { value, err = do(ctx); return err })
+	if err != nil && ctx.Err() != nil && a.ctx.Err() == nil {
+		return value, &drivers.Error{Kind: drivers.Unavailable, Op: op, Object: a.step.Target, Cause: fmt.Errorf("%w within %s", errNoEnd, patience)}
+	}
 	var fault *panicked
 	if errors.As(err, &fault) {
 		return value, &drivers.Error{Kind: drivers.Unavailable, Op: op, Object: a.step.Target, Cause: fmt.Errorf("the driver failed: %w", fault)}

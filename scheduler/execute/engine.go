@@ -34,6 +34,9 @@ type Options struct {
 	Journal Journal
 	// Driver gives a cluster's driver and what it described.
 	Driver func(cluster string) (drivers.Driver, drivers.Description, error)
+	// Away reports whether a cluster is known not to answer at all: what fails there
+	// meanwhile is not held against the step; nil: never known.
+	Away func(cluster string) bool
 	// Ready asks a service whether it is ready; nil error is yes.
 	Ready func(ctx context.Context, check *scheduler.ReadyCheck) error
 	// RetryFor is how long a step is tried again before it is held; 0: 10 minutes.

@@ -119,8 +119,12 @@ func (a *attempt) change() error {
 		case drivers.Wait:
 			a.failing, backoff = 0, 0
 		case drivers.Retry:
-			a.failing += time.Since(a.turn)
 			a.failed, a.last = a.failed+1, err
+			if a.away() {
+				wait = pauseMost // it is not this step that fails, and a person has one place to look
+				break
+			}
+			a.failing += time.Since(a.turn)
 			if a.failing >= a.opts.RetryFor {
 				return a.hold(fmt.Errorf("it failed for %s: %w", a.failing.Round(time.Second), err))
 			}
@@ -136,8 +140,13 @@ func (a *attempt) change() error {
 	}
 }
 
-// errGraceOver makes the attempt go on by force.
-var errGraceOver = errors.New("the grace is over")
+func (a *attempt) away() bool { return a.opts.Away != nil && a.opts.Away(a.step.Property.Cluster) }
+
+// errGraceOver makes the attempt go on by force. errNoEnd is of a call that was cut off.
+var (
+	errGraceOver = errors.New("the grace is over")
+	errNoEnd     = errors.New("the call did not end")
+)
 
 // try waits for its turn, observes where nothing is known yet, records the intent, and
 // applies. done: the step is over, or cannot be recorded.
@@ -163,12 +172,15 @@ func (a *attempt) try() (done bool, err error) {
 	if a.step.TurnsOff() && a.step.MayForce && grace <= 0 && !a.force {
 		a.force, a.begun = true, false
 	}
+	if a.force {
+		grace = 0 // it has had its time
+	}
 	if done, err := a.begin(driver); done || err != nil {
 		return done, err
 	}
 	stands, err := a.apply(driver, grace)
 	if err != nil {
-		if drivers.KindOf(err) == drivers.GraceOver && a.step.MayForce && !a.force {
+		if (drivers.KindOf(err) == drivers.GraceOver || errors.Is(err, errNoEnd)) && a.step.MayForce && !a.force {
 			a.force, a.begun = true, false
 			return false, errGraceOver
 		}
@@ -250,13 +262,14 @@ func (a *attempt) look(driver drivers.Driver) (found *drivers.Value, goal driver
 }
 
 // grace is how long the guest may still take. One deadline holds for all guests of a run
-// that may be cut off; production is given its full time, and never cut off.
+// that may be cut off, and none gets more than the whole time, wherever the clock has been
+// set since; production is given its full time, and never cut off.
 func (a *attempt) grace() time.Duration {
 	if !a.step.TurnsOff() {
 		return 0
 	}
 	if a.step.MayForce {
-		return max(time.Until(a.accepted.Add(a.shutdown)), 0)
+		return min(max(time.Until(a.accepted.Add(a.shutdown)), 0), a.shutdown)
 	}
 	return a.shutdown
 }

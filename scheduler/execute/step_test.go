@@ -3,6 +3,7 @@ package execute_test
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"github.com/hotspare/hotspare/drivers"
 	"github.com/hotspare/hotspare/drivers/sim"
 	"github.com/hotspare/hotspare/scheduler"
+	"github.com/hotspare/hotspare/scheduler/execute"
+	"github.com/hotspare/hotspare/scheduler/journal"
 )
 
 // one host, with no latency.
@@ -223,7 +226,7 @@ func TestASkippedMakerHoldsWhoNeedsIt(t *testing.T) {
 		r.rest(run)
 		r.want(run, 1, scheduler.StepHeld)
 		r.want(run, 2, scheduler.Pending)
-		if err := r.journal.Skip(context.Background(), run, 1, "tomorrow", &drivers.Value{Text: drivers.Absent}); err != nil {
+		if err := r.journal.Skip(context.Background(), run, 1, "tomorrow", &drivers.Value{Text: drivers.Absent}, false); err != nil {
 			t.Fatal(err)
 		}
 		r.engine.Start(run)
@@ -231,6 +234,47 @@ func TestASkippedMakerHoldsWhoNeedsIt(t *testing.T) {
 		r.want(run, 2, scheduler.StepHeld)
 		if note := r.step(run, 2).Note; !strings.Contains(note, "the step that makes it was skipped") || !strings.Contains(note, "skip this step with a reason, or revert") {
 			t.Errorf("it was held for %q", note)
+		}
+	})
+}
+
+// A call that never returns keeps its target from nobody for ever: it is cut off, tried
+// again by force, and held for a person, who can skip it.
+func TestACallThatHangsIsHeldForAPerson(t *testing.T) {
+	facts(t, sim.Shape{Hosts: 1}, func(r *rig) {
+		vm := r.machines(1, 1, sim.Guest{})[0]
+		r.site.AddFault(sim.Fault{Mode: sim.Hang, Property: vm})
+		run := r.begin(scheduler.Plan{Shutdown: 2 * time.Minute}, forced(vm))
+		time.Sleep(time.Hour)
+		if sr := r.step(run, 1); sr.State != scheduler.StepHeld || !sr.Forced || !strings.Contains(sr.Note, "did not end within") {
+			t.Errorf("after an hour the step is %s, forced %t: %s", sr.State, sr.Forced, sr.Note)
+		}
+		if err := r.journal.Skip(context.Background(), run, 1, "by hand", &drivers.Value{Text: drivers.Off}, false); err != nil {
+			t.Error(err)
+		}
+		r.site.ClearFaults()
+	})
+}
+
+// The clock goes back an hour in a reclaim: its guests get their time, and not an hour more.
+func TestAClockThatGoesBackGivesNoGuestMoreTime(t *testing.T) {
+	facts(t, sim.Shape{Hosts: 1}, func(r *rig) {
+		r.engine.Close()
+		if err := r.journal.Close(); err != nil {
+			t.Fatal(err)
+		}
+		ahead := journal.Options{ReserveMiB: -1, Now: func() time.Time { return time.Now().Add(time.Hour) }}
+		j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), ahead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.opts.Journal, r.journal = j, j
+		r.engine = execute.New(r.opts)
+		vm := r.machines(1, 1, sim.Guest{IgnoresShutdown: true})[0]
+		began := time.Now()
+		r.rest(r.begin(scheduler.Plan{Shutdown: 2 * time.Minute}, forced(vm)))
+		if took := time.Since(began); took > 3*time.Minute {
+			t.Errorf("a guest that had 2 minutes was cut off after %s", took)
 		}
 	})
 }
