@@ -230,6 +230,14 @@ func (s Stacks) Observed(p drivers.Property, stands drivers.Value) {
 	s.forget(p)
 }
 
+// Gone records that the property's target is not there any more, whoever took it away. A
+// stack that nobody has a layer on has nothing left to bring about, and ends.
+func (s Stacks) Gone(p drivers.Property) {
+	if stack := s[p]; stack != nil && len(stack.Layers) == 0 {
+		delete(s, p)
+	}
+}
+
 // forget removes a stack that nobody wants anything of and that the site agrees with.
 func (s Stacks) forget(p drivers.Property) {
 	stack := s[p]

@@ -221,6 +221,9 @@ func foldEnded(s *scheduler.State, at time.Time, r *StepEnded) error {
 	}
 	sr.State, sr.Ended, sr.Note, sr.Found = r.State, at, r.Note, r.Found
 	switch {
+	case step.IsChange() && r.Gone:
+		s.Stacks.Gone(step.Property)
+		delete(s.Drifts, step.Property)
 	case !step.IsChange() || r.Stands == nil:
 	case r.State == scheduler.StepDone:
 		keep(s, at, run, step, *r.Stands)
@@ -246,6 +249,8 @@ func legalEnd(s *scheduler.State, run *scheduler.Run, step *scheduler.Step, sr *
 		return illegal("run %s was taken over: its plan is another run's now", run.ID)
 	case r.State == scheduler.StepSkipped && sr.State != scheduler.StepHeld:
 		return illegal("step %d of run %s is %s: only a held step can be skipped", r.Step, run.ID, sr.State)
+	case r.Gone && (r.State != scheduler.StepSkipped || r.Stands != nil):
+		return illegal("step %d of run %s is %s, and says that its target is gone", r.Step, run.ID, r.State)
 	case r.State == scheduler.StepHeld && (sr.State == scheduler.StepHeld || r.Stands != nil):
 		return illegal("step %d of run %s is held already, or says what stands", r.Step, run.ID)
 	case r.State == scheduler.StepHeld, r.State == scheduler.StepSkipped:

@@ -17,6 +17,8 @@ import (
 
 // Options of a journal.
 type Options struct {
+	// Site that the journal belongs to, forever; empty: nobody asks.
+	Site string
 	// Now gives the time of records; nil: time.Now.
 	Now func() time.Time
 	// SnapshotEvery is after how many records the folded state is written too, so that a
@@ -89,6 +91,11 @@ func Open(path string, opts Options) (*Journal, error) {
 func (j *Journal) prepare() error {
 	if err := j.makeBuckets(); err != nil {
 		return err
+	}
+	if j.opts.Site != "" {
+		if err := j.belongs(); err != nil {
+			return err
+		}
 	}
 	if err := j.replay(); err != nil {
 		return fmt.Errorf("replay: %w", err)

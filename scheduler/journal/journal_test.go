@@ -430,3 +430,14 @@ func parallel(b *testing.B, writers int, do func(n int) error) {
 	close(next)
 	all.Wait()
 }
+
+func TestTheJournalOfAnotherSiteIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	for _, site := range []string{"", "brno", "brno"} { // one from before journals had a site
+		open(t, path, journal.Options{ReserveMiB: -1, Site: site}).Close()
+	}
+	_, err := journal.Open(path, journal.Options{ReserveMiB: -1, Site: "ostrava"})
+	if err == nil || !strings.Contains(err.Error(), `it is of site "brno"`) || !strings.Contains(err.Error(), "state_dir") {
+		t.Errorf("the journal of another site: %v", err)
+	}
+}

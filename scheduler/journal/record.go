@@ -73,6 +73,8 @@ type StepEnded struct {
 	Stands *drivers.Value `json:"stands,omitempty"`
 	Note   string         `json:"note,omitempty"`
 	Found  *drivers.Value `json:"found,omitempty"` // held for drift
+	// Gone: skipped, and what it was to change is not there any more.
+	Gone bool `json:"gone,omitempty"`
 }
 
 // StepRetried lets a held step begin again.

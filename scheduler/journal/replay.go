@@ -15,7 +15,30 @@ var (
 	bucketSnapshot  = []byte("snapshot")
 	bucketInventory = []byte("inventory")
 	keyState        = []byte("state")
+	keySite         = []byte("site") // beside the snapshot
 )
+
+// belongs refuses the journal of another site, and marks one that has no mark yet.
+func (j *Journal) belongs() error {
+	site := ""
+	if err := j.db.View(func(tx *bbolt.Tx) error {
+		site = string(tx.Bucket(bucketSnapshot).Get(keySite))
+		return nil
+	}); err != nil {
+		return err
+	}
+	switch site {
+	case j.opts.Site:
+		return nil
+	case "":
+		err := j.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketSnapshot).Put(keySite, []byte(j.opts.Site)) })
+		if noSpace(err) {
+			return nil // what was begun must go on; the next start marks it
+		}
+		return err
+	}
+	return fmt.Errorf("it is of site %q, and the configuration is of site %q; give that one a state_dir of its own", site, j.opts.Site)
+}
 
 // makeBuckets makes what a new file lacks. It writes nothing to one that has all: a full
 // disk must not keep a server from starting.

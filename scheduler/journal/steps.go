@@ -53,9 +53,10 @@ func (j *Journal) Hold(ctx context.Context, run string, step int, reason string,
 }
 
 // Skip records that a person lets the run go on without a held step, and what was
-// observed, which from now on is what stands.
-func (j *Journal) Skip(ctx context.Context, run string, step int, reason string, stands *drivers.Value) error {
-	return j.one(ctx, Record{StepEnded: &StepEnded{Run: run, Step: step, State: scheduler.StepSkipped, Note: reason, Stands: stands}})
+// observed, which from now on is what stands: nil where nothing was, and gone where that is
+// because the target is not there any more.
+func (j *Journal) Skip(ctx context.Context, run string, step int, reason string, stands *drivers.Value, gone bool) error {
+	return j.one(ctx, Record{StepEnded: &StepEnded{Run: run, Step: step, State: scheduler.StepSkipped, Note: reason, Stands: stands, Gone: gone}})
 }
 
 // Retry records that a person lets a held step begin again.

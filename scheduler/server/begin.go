@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
@@ -54,6 +55,12 @@ func (m *missing) Error() string { return m.plan.Missing }
 
 // maker gives the planner of a request.
 func maker(req api.PlanRequest) (func(*scheduler.Snapshot) (*scheduler.Plan, error), error) {
+	for what, text := range map[string]*string{"name of who asks": &req.By, "name of who declares production dead": &req.DeclaredDeadBy,
+		"name of who speaks for the writes": &req.Writes.By, "reason": &req.Reason} {
+		if err := readable(what, text); err != nil {
+			return nil, err
+		}
+	}
 	r := plan.Request{Group: req.Group, By: req.By, Reason: req.Reason, DeclaredDeadBy: req.DeclaredDeadBy,
 		RestorePoint: req.RestorePoint, Kept: req.FromKept, Writes: req.Writes}
 	if req.RestorePoint != "" && req.FromKept != "" {
@@ -128,6 +135,16 @@ func told(err error) error {
 	default:
 		return err
 	}
+}
+
+// readable takes the space off a text that a person gave, and refuses one that is longer
+// than 200 bytes or could change a terminal. What is only space is as if it was not given.
+func readable(what string, text *string) error {
+	*text = strings.TrimSpace(*text)
+	if len(*text) > 200 || strings.ContainsFunc(*text, unicode.IsControl) {
+		return &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("the %s is longer than 200 bytes, or has control characters in it", what), Next: "shorten it"}
+	}
+	return nil
 }
 
 // checkLease bounds what a lease may be.

@@ -90,6 +90,13 @@ func (d *driver) ready() (drivers.Driver, drivers.Description, error) {
 	return nil, drivers.Description{}, &drivers.Error{Kind: drivers.Unavailable, Op: "use the driver of cluster", Object: d.cluster.Name, Cause: cause}
 }
 
+// away reports whether the driver is not there, or said last that its site does not answer.
+func (d *driver) away() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.configured || d.problem != nil
+}
+
 func (d *driver) description() drivers.Description {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -128,6 +128,12 @@ func (s *Server) RetryStep(ctx context.Context, run string, step int, req api.St
 // SkipStep implements [api.Service]. What stands at the site is observed, and recorded as
 // what stands.
 func (s *Server) SkipStep(ctx context.Context, run string, step int, req api.StepRequest) error {
+	if err := readable("reason", &req.Reason); err != nil {
+		return err
+	}
+	if err := readable("name", &req.By); err != nil {
+		return err
+	}
 	if req.Reason == "" {
 		return &api.Error{Code: api.CodeUsage, Message: "a skipped step needs a reason", Next: "say: --reason TEXT"}
 	}
@@ -135,7 +141,7 @@ func (s *Server) SkipStep(ctx context.Context, run string, step int, req api.Ste
 	if err != nil {
 		return err
 	}
-	stands, err := s.observe(ctx, what)
+	stands, gone, err := s.observe(ctx, what)
 	if err != nil {
 		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("skip step %d of %s: what stands cannot be observed: %s", step, run, err), Next: "try again when the driver answers: hotspare driver list"}
 	}
@@ -143,7 +149,7 @@ func (s *Server) SkipStep(ctx context.Context, run string, step int, req api.Ste
 	if req.By != "" {
 		reason += " (" + req.By + ")"
 	}
-	if err := s.journal.Skip(ctx, run, step, reason, stands); err != nil {
+	if err := s.journal.Skip(ctx, run, step, reason, stands, gone); err != nil {
 		return &api.Error{Code: api.CodeRefused, Message: err.Error(), Next: "see: hotspare run show " + run}
 	}
 	s.engine.Start(run)
@@ -166,23 +172,23 @@ func (s *Server) heldStep(ctx context.Context, id string, step int) (*scheduler.
 }
 
 // observe gives what stands of a step's property: nil for a check, and for a target that
-// is not there.
-func (s *Server) observe(ctx context.Context, step *scheduler.Step) (*drivers.Value, error) {
+// is gone.
+func (s *Server) observe(ctx context.Context, step *scheduler.Step) (stands *drivers.Value, gone bool, err error) {
 	if !step.IsChange() {
-		return nil, nil
+		return nil, false, nil
 	}
 	driver, _, err := s.driverOf(step.Property.Cluster)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	value, err := driver.Observe(ctx, step.Property)
 	if drivers.KindOf(err) == drivers.NotFound {
-		return nil, nil
+		return nil, true, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return &value, nil
+	return &value, false, nil
 }
 
 // usual gives the median of the last measured times of a kind of change at this site.

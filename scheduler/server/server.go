@@ -95,7 +95,7 @@ func New(opts Options) (*Server, error) {
 	if opts.Ready == nil {
 		opts.Ready = CheckReady
 	}
-	j, err := journal.Open(filepath.Join(opts.Site.StateDir, "journal.db"), journal.Options{Log: opts.Log, ReserveMiB: opts.ReserveMiB})
+	j, err := journal.Open(filepath.Join(opts.Site.StateDir, "journal.db"), journal.Options{Site: opts.Site.Name, Log: opts.Log, ReserveMiB: opts.ReserveMiB})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func New(opts Options) (*Server, error) {
 		return nil, errors.Join(err, j.Close())
 	}
 	s.engine = execute.New(execute.Options{
-		Site: s.site.Name, Journal: j, Driver: s.driverOf, Ready: opts.Ready, RetryFor: opts.RetryFor, Log: opts.Log,
+		Site: s.site.Name, Journal: j, Driver: s.driverOf, Away: s.away, Ready: opts.Ready, RetryFor: opts.RetryFor, Log: opts.Log,
 		Ended: func(string) { s.refresh(); s.tendSoon() },
 	})
 	for _, d := range s.drivers {
@@ -160,8 +160,16 @@ func (s *Server) dropped(state *scheduler.State) error {
 	}
 	for _, run := range state.Runs {
 		group := run.Plan.Group
-		if group != "" && run.Plan.Verb.Urgent() && s.site.Group(group) == nil && len(state.HoldersOf(group)) > 0 {
-			return fmt.Errorf("the configuration drops protection group %q, for which run %s holds layers; put it back until: hotspare revert %s", group, run.ID, group)
+		if group == "" || s.site.Group(group) != nil {
+			continue
+		}
+		if holders := state.HoldersOf(group); len(holders) > 0 {
+			return fmt.Errorf("the configuration drops protection group %q, for which run %s holds layers; put it back until: hotspare revert %s", group, holders[len(holders)-1].ID, group)
+		}
+	}
+	for _, w := range state.SortedWorkspaces() {
+		if w.Copy != "" && !w.Gone && s.site.Group(w.Copy) == nil {
+			return fmt.Errorf("the configuration drops protection group %q, of which workspace %s is a copy; put it back until: hotspare workspace return %s", w.Copy, w.ID, w.ID)
 		}
 	}
 	return nil
@@ -183,6 +191,12 @@ func (s *Server) driverOf(cluster string) (drivers.Driver, drivers.Description, 
 			Cause: errors.New("the configuration has no such cluster"), Next: "put it back into the configuration and start the server again"}
 	}
 	return d.ready()
+}
+
+// away reports whether a cluster's driver itself says that it does not reach its site.
+func (s *Server) away(cluster string) bool {
+	d := s.drivers[cluster]
+	return d != nil && d.away()
 }
 
 // snapshot is what plans are made from. It is called with the journal's lock held.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
@@ -21,6 +19,11 @@ func (s *Server) checkRequest(req *api.WorkspaceRequest) error {
 	usage := func(message, next string) error {
 		return &api.Error{Code: api.CodeUsage, Message: message, Next: next}
 	}
+	for what, text := range map[string]*string{"owner": &req.Owner, "name": &req.Name} {
+		if err := readable(what, text); err != nil {
+			return err
+		}
+	}
 	switch {
 	case (req.Copy == "") == (req.Template == ""):
 		return usage("a workspace is a copy of one protection group, or new VMs from one template", "say --copy GROUP, or --template NAME")
@@ -32,11 +35,6 @@ func (s *Server) checkRequest(req *api.WorkspaceRequest) error {
 		return usage("new VMs have no restore point", "leave it away, or ask for a copy")
 	case req.Count < 0 || req.Count > maxCount:
 		return usage(fmt.Sprintf("%d VMs are not possible", req.Count), fmt.Sprintf("ask for 1 to %d", maxCount))
-	}
-	for what, text := range map[string]string{"owner": req.Owner, "name": req.Name} {
-		if len(text) > 200 || strings.ContainsFunc(text, unicode.IsControl) {
-			return usage(fmt.Sprintf("the %s is longer than 200 bytes, or has control characters in it", what), "shorten it")
-		}
 	}
 	return s.checkLease(req.For)
 }
