@@ -78,8 +78,8 @@ func (b *builder) fresh(clusters []string) error {
 		if inv == nil {
 			return &Waits{"no inventory of cluster " + name + " was read yet"}
 		}
-		if age := b.snap.Now.Sub(inv.At); age > MaxInventoryAge {
-			return &Waits{fmt.Sprintf("the inventory of cluster %s is %s old; lending waits for one younger than %s", name, age.Round(time.Second), MaxInventoryAge)}
+		if b.snap.Now.Sub(inv.At) > MaxInventoryAge { // its age is in the status: a reason that changes is told anew
+			return &Waits{fmt.Sprintf("the inventory of cluster %s is older than %s; lending waits for a new one", name, MaxInventoryAge)}
 		}
 	}
 	return nil

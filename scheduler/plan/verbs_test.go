@@ -100,7 +100,7 @@ func TestLendingWaitsForFreshNews(t *testing.T) {
 	snap := w.snap()
 	snap.Now = snap.Now.Add(plan.MaxInventoryAge + time.Second)
 	_, err := plan.LendWorkspace(snap, &scheduler.Workspace{ID: "ws-1", Owner: "anna", Copy: "payments"})
-	if got := answer(err); !strings.HasPrefix(got, "waits: the inventory of cluster c1 is 5m1s old") {
+	if got := answer(err); !strings.HasPrefix(got, "waits: the inventory of cluster c1 is older than 5m0s") {
 		t.Errorf("a lend: %s", got)
 	}
 	if _, err := plan.Failover(snap, req()); err != nil {

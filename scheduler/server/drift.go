@@ -110,7 +110,12 @@ func (s *Server) compare(p drivers.Property, stands *drivers.Value) error {
 		case same, open != nil && scheduler.SameValue(open.Found, found):
 			return nil, nil
 		}
+		records := []journal.Record{{DriftFound: &journal.DriftFound{Property: p, Found: found}}}
+		if stack := state.Stacks[p]; len(stack.Layers) == 0 && stack.Found != nil && scheduler.SameValue(*stack.Found, found) {
+			// What a person did after a skipped step is what was left to do.
+			return append(records, journal.Record{DriftDecided: &journal.DriftDecided{Property: p, As: journal.DriftAsFound, By: "hotspare"}}), nil
+		}
 		s.log.Info("drift", "property", p, "stands", stands.Text, "found", found.Text)
-		return []journal.Record{{DriftFound: &journal.DriftFound{Property: p, Found: found}}}, nil
+		return records, nil
 	})
 }

@@ -98,6 +98,9 @@ func (s *Server) AcceptDrift(ctx context.Context, id string, req api.DriftReques
 
 // decideDrift makes a person's word on a drift, and the run that follows from it, one.
 func (s *Server) decideDrift(ctx context.Context, id, as, by string) (*api.Accepted, error) {
+	if err := readable("name", &by); err != nil {
+		return nil, err
+	}
 	if by == "" {
 		return nil, &api.Error{Code: api.CodeUsage, Message: "nobody stands for what becomes of the drift", Next: "say by whose word: --by NAME"}
 	}
@@ -142,7 +145,7 @@ func decidable(state *scheduler.State, d *scheduler.Drift, as string) error {
 	}
 	stack := state.Stacks[d.Property]
 	switch run, why := state.WorkedOn(d.Property), stuck(d); {
-	case why != "":
+	case why != "" && (as != journal.DriftAsFound || len(stack.Layers) > 0):
 		return refused(d.ID+" is not decided here", why+"; the drift then ends by itself")
 	case run != "" || stack.Uncertain():
 		return &api.Error{Code: api.CodeWaits, Message: fmt.Sprintf("run %s works on the target of %s", run, d.ID), Next: "let it end, or decide on its held step: hotspare run show " + run}

@@ -85,6 +85,15 @@ func newBench(t testing.TB, shape sim.Shape) *bench {
 // start starts a server on the bench's state, as after a crash where one ran before.
 func (b *bench) start() {
 	b.Helper()
+	if err := b.tryStart(); err != nil {
+		b.Fatalf("start the server: %v", err)
+	}
+}
+
+// tryStart starts the server, and waits for its first inventory, where its configuration is
+// not refused.
+func (b *bench) tryStart() error {
+	b.Helper()
 	s, err := server.New(server.Options{
 		Version: "test", Site: b.site, Log: b.log, ReserveMiB: -1,
 		Drivers: map[string]server.Driver{"c1": {Driver: lister{sim.New(b.at), b}, Configuration: drivers.Configuration{Site: b.site.Name, Cluster: "c1", Body: []byte("{}")}}},
@@ -96,13 +105,14 @@ func (b *bench) start() {
 		},
 	})
 	if err != nil {
-		b.Fatalf("start the server: %v", err)
+		return err
 	}
 	b.server = s
 	b.until("an inventory", func() bool {
 		all, _ := s.Drivers(context.Background())
 		return all[0].VMs > 0
 	})
+	return nil
 }
 
 // lister is the driver with another inventory, and with health that may hang.

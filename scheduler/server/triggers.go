@@ -66,6 +66,16 @@ func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(result)
 }
 
+// remember has an alert that began nothing, because another had, begin nothing later either.
+func (s *Server) remember(ctx context.Context, seen journal.Record) error {
+	return s.journal.Update(ctx, func(state *scheduler.State) ([]journal.Record, error) {
+		if _, known := state.Alerts[seen.AlertSeen.Key]; known {
+			return nil, nil
+		}
+		return []journal.Record{seen}, nil
+	})
+}
+
 // triggerOf finds the trigger whose token was sent, in a time that does not tell how much
 // of it was right.
 func (s *Server) triggerOf(kind, authorization string) *scheduler.Trigger {
@@ -109,6 +119,9 @@ func (s *Server) signal(ctx context.Context, config *scheduler.Trigger, signal t
 		outcome.Run, outcome.Outcome = p.Run, fmt.Sprintf("reclaim of %s begun as run %s", signal.Group, p.Run)
 		return outcome, nil
 	case errors.As(err, &already):
+		if err := s.remember(ctx, seen); err != nil {
+			return outcome, fmt.Errorf("remember alert %s of %s: %w", signal.Alert, signal.Group, err)
+		}
 		outcome.Run, outcome.Outcome = already.Run, already.Reason
 		if outcome.Run == "" {
 			outcome.Run = "-"
