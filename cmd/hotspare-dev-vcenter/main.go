@@ -1,10 +1,5 @@
 // Command hotspare-dev-vcenter runs the development site: a simulated vCenter to develop
-// and to try hotspare against.
-//
-//	hotspare-dev-vcenter --dir DIR [--scale fast|normal] [--stubborn NAME] [--foreground]
-//	hotspare-dev-vcenter dump --dir DIR
-//
-// Where one runs in DIR already, it prints that one's URL and ends.
+// and to try hotspare against. Its --help says how.
 package main
 
 import (
@@ -23,6 +18,27 @@ import (
 	"github.com/hotspare/hotspare/drivers/vsphere/dump"
 )
 
+const usage = `hotspare-dev-vcenter runs a simulated vCenter with a recovery site in it, to try hotspare against.
+It prints "ready URL" and stays in the foreground until it is stopped, by Ctrl-C or SIGTERM. Where
+one runs in DIR already, it prints that one's URL and ends.
+
+Usage:
+  hotspare-dev-vcenter --dir DIR [--scale fast|normal] [--stubborn NAMES]
+  hotspare-dev-vcenter dump --dir DIR
+
+dump prints the state of the site that runs in DIR, as text, to be compared with another dump.
+
+Examples:
+  hotspare-dev-vcenter --dir /tmp/vc --scale fast --stubborn 'ws-*' &
+  hotspare-dev-vcenter dump --dir /tmp/vc
+
+Flags:
+  --dir DIR          directory for the site's files: address, password, a configuration for hotspare
+  --scale SCALE      how long things take: normal (the default), or fast
+  --stubborn NAMES   VMs whose guests ignore the request to shut down: names with wildcards and commas
+  -h, --help         this text
+`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -34,28 +50,31 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
+	what := serve
 	if len(args) > 0 && args[0] == "dump" {
-		return runDump(ctx, args[1:], out)
+		what, args = printDump, args[1:]
 	}
+	err := what(ctx, args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		_, err = io.WriteString(out, usage)
+	}
+	return err
+}
+
+// serve runs the site until ctx ends, unless one runs in its directory already.
+func serve(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("hotspare-dev-vcenter", flag.ContinueOnError)
-	dir := flags.String("dir", "", "directory for the site's files")
-	scale := flags.String("scale", "normal", "how long things take: normal, or fast")
-	stubborn := flags.String("stubborn", "", "names of VMs, with wildcards and commas, whose guests ignore the request to shut down")
-	foreground := flags.Bool("foreground", false, "fail where one runs in the directory already")
-	if err := flags.Parse(args); err != nil {
+	scale := flags.String("scale", "normal", "")
+	stubborn := flags.String("stubborn", "", "")
+	dir, err := parse(flags, args)
+	if err != nil {
 		return err
 	}
-	if *dir == "" || flags.NArg() > 0 {
-		return errors.New("give --dir DIR, and no arguments")
-	}
-	if info, ok := devsite.Running(ctx, *dir); ok {
-		if *foreground {
-			return fmt.Errorf("one runs already at %s, process %d", info.URL, info.PID)
-		}
+	if info, ok := devsite.Running(ctx, dir); ok {
 		_, err := fmt.Fprintln(out, "ready", info.URL)
 		return err
 	}
-	options := devsite.Options{Dir: *dir, Scale: *scale}
+	options := devsite.Options{Dir: dir, Scale: *scale}
 	if *stubborn != "" {
 		options.Stubborn = strings.Split(*stubborn, ",")
 	}
@@ -71,20 +90,36 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-func runDump(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("hotspare-dev-vcenter dump", flag.ContinueOnError)
-	dir := flags.String("dir", "", "directory of the site's files")
-	if err := flags.Parse(args); err != nil {
-		return err
+// parse gives the directory that the arguments name, or an error that says what is wrong with
+// them; [flag.ErrHelp] where help is asked for.
+func parse(flags *flag.FlagSet, args []string) (dir string, err error) {
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&dir, "dir", "", "")
+	err = flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return "", err
+	case err == nil && flags.NArg() > 0:
+		err = fmt.Errorf("unknown argument %q", flags.Arg(0))
+	case err == nil && dir == "":
+		err = errors.New("--dir DIR is missing")
 	}
-	if *dir == "" || flags.NArg() > 0 {
-		return errors.New("give --dir DIR, and no arguments")
+	if err != nil {
+		return "", fmt.Errorf("%w; see: hotspare-dev-vcenter --help", err)
 	}
-	info, err := devsite.ReadInfo(*dir)
+	return dir, nil
+}
+
+func printDump(ctx context.Context, args []string, out io.Writer) error {
+	dir, err := parse(flag.NewFlagSet("hotspare-dev-vcenter dump", flag.ContinueOnError), args)
 	if err != nil {
 		return err
 	}
-	password, err := devsite.ReadPassword(*dir)
+	info, err := devsite.ReadInfo(dir)
+	if err != nil {
+		return err
+	}
+	password, err := devsite.ReadPassword(dir)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func startSite() (string, *exec.Cmd, error) {
 	if out, err := exec.Command("go", "build", "-o", binary, "github.com/hotspare/hotspare/cmd/hotspare-dev-vcenter").CombinedOutput(); err != nil {
 		return dir, nil, fmt.Errorf("%w: %s", err, out)
 	}
-	cmd := exec.Command(binary, "--dir", filepath.Join(dir, "site"), "--scale", "fast", "--foreground")
+	cmd := exec.Command(binary, "--dir", filepath.Join(dir, "site"), "--scale", "fast")
 	complaints, err := os.Create(filepath.Join(dir, "complaints"))
 	if err != nil {
 		return dir, nil, err

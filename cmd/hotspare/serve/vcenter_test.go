@@ -86,7 +86,7 @@ func startVCenter(t *testing.T) *vcenter {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	cmd := exec.Command(drivertest.Build(t, "github.com/hotspare/hotspare/cmd/hotspare-dev-vcenter"), "--dir", dir, "--scale", "fast", "--foreground")
+	cmd := exec.Command(drivertest.Build(t, "github.com/hotspare/hotspare/cmd/hotspare-dev-vcenter"), "--dir", dir, "--scale", "fast")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
