@@ -87,6 +87,25 @@ func Rooms(snap *scheduler.Snapshot) map[HostKey]*Room {
 	return rooms
 }
 
+// OutOfUse says why a host has no room at all: it "is drained (memory errors)".
+func OutOfUse(snap *scheduler.Snapshot, key HostKey) string {
+	var host drivers.HostItem
+	listed := false
+	if inv := snap.Inventory[key.Cluster]; inv != nil {
+		host, listed = inv.Hosts[key.Host]
+	}
+	switch drained := snap.State.DrainOf(key.Cluster, key.Host); {
+	case drained != nil:
+		return fmt.Sprintf("is drained (%s)", drained.Reason)
+	case !listed:
+		return "is gone from the inventory"
+	case host.Maintenance:
+		return "is in maintenance"
+	default:
+		return "is not connected"
+	}
+}
+
 type placedUse struct {
 	Use
 	host HostKey

@@ -12,7 +12,7 @@ import (
 // for which there is no room stay parked.
 func (b *builder) comeBack() {
 	after := b.afterwards()
-	seats := seatsIn(place.Rooms(after))
+	seats := seatsIn(after)
 	back := map[drivers.Property]bool{} // of the VMs that may come back: which do
 	var parked []*scheduler.Workspace
 	for _, w := range after.State.SortedWorkspaces() {
@@ -110,12 +110,14 @@ func (b *builder) leaves(power drivers.Property) bool {
 
 // seats are rooms, and where each VM has its place in them.
 type seats struct {
+	snap  *scheduler.Snapshot
 	rooms map[place.HostKey]*place.Room
 	of    map[drivers.Property]place.Need
 }
 
-func seatsIn(rooms map[place.HostKey]*place.Room) *seats {
-	s := &seats{rooms, map[drivers.Property]place.Need{}}
+func seatsIn(snap *scheduler.Snapshot) *seats {
+	rooms := place.Rooms(snap)
+	s := &seats{snap, rooms, map[drivers.Property]place.Need{}}
 	for key, room := range rooms {
 		for _, use := range room.Uses {
 			s.of[use.VM] = place.Need{VM: use.VM, Name: use.Name, Cluster: key.Cluster, Host: key.Host, Size: use.Size}
@@ -134,7 +136,7 @@ func (s *seats) noRoom(w *scheduler.Workspace, held []drivers.Property, taken fu
 		}
 		need, ok := s.of[p]
 		if !ok {
-			return fmt.Sprintf("waits for a host: that of its VM %s is gone, in maintenance or drained", p.Target)
+			return s.noSeat(p)
 		}
 		needs = append(needs, need)
 	}
@@ -142,4 +144,18 @@ func (s *seats) noRoom(w *scheduler.Workspace, held []drivers.Property, taken fu
 		return "waits for room: " + err.Error()
 	}
 	return ""
+}
+
+// noSeat says why a VM has no place.
+func (s *seats) noSeat(power drivers.Property) string {
+	vm := drivers.VMItem{Name: power.Target}
+	if inv := s.snap.Inventory[power.Cluster]; inv != nil {
+		if listed, ok := inv.VMs[power.Target]; ok {
+			vm = listed
+		}
+	}
+	if vm.Host == "" {
+		return fmt.Sprintf("waits for its VM %s, which is gone from the inventory", vm.Name)
+	}
+	return fmt.Sprintf("waits for host %s of %s, which %s", vm.Host, vm.Name, place.OutOfUse(s.snap, place.HostKey{Cluster: power.Cluster, Host: vm.Host}))
 }

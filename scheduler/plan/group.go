@@ -32,11 +32,31 @@ func (b *builder) prepare(group *scheduler.Group) (*groupAt, error) {
 			return nil, &Refused{Reason: fmt.Sprintf("protection group %s: %s", group.Name, err)}
 		}
 		power := scheduler.Power(vm.Cluster, item.ID)
+		if run := b.producesFor(power, group.Name); run != nil {
+			return nil, &Refused{Reason: fmt.Sprintf("%s of %s is on for production of %s, by run %s", vm.Name, group.Name, run.Plan.Group, run.ID),
+				Next: "a VM belongs to one protection group: correct the configuration"}
+		}
 		g.vms = append(g.vms, standby{vm, item, power})
 		b.ready[power] = readiness{vm.Start, vm.Ready}
 	}
 	slices.SortStableFunc(g.vms, func(x, y standby) int { return cmp.Compare(x.Start, y.Start) })
 	return g, nil
+}
+
+// producesFor gives the run that has a VM on for another group; nil where none has. One VM
+// can be in two groups by two names.
+func (b *builder) producesFor(power drivers.Property, group string) *scheduler.Run {
+	stack := b.snap.State.Stacks[power]
+	if stack == nil {
+		return nil
+	}
+	for _, run := range b.snap.State.Runs {
+		layer := stack.Of(scheduler.RunHolder(run.ID, run.Plan.Group))
+		if layer != nil && run.Plan.Group != group && layer.Goal.Value != nil && layer.Goal.Value.Text == drivers.On {
+			return run
+		}
+	}
+	return nil
 }
 
 // mapped refuses a group whose disks cannot all be told apart, or lead nowhere. Clones and

@@ -47,7 +47,7 @@ func (b *builder) resume(w *scheduler.Workspace) (*scheduler.Plan, error) {
 	if b.snap.State.Covers(w.Holder()) {
 		return nil, &Waits{"a run for a protection group keeps it down"}
 	}
-	if reason := seatsIn(place.Rooms(b.snap)).noRoom(w, held, place.Counted); reason != "" {
+	if reason := seatsIn(b.snap).noRoom(w, held, place.Counted); reason != "" {
 		return nil, &Waits{reason}
 	}
 	b.bring(w, held)
@@ -79,7 +79,7 @@ func (b *builder) fresh(clusters []string) error {
 			return &Waits{"no inventory of cluster " + name + " was read yet"}
 		}
 		if b.snap.Now.Sub(inv.At) > MaxInventoryAge { // its age is in the status: a reason that changes is told anew
-			return &Waits{fmt.Sprintf("the inventory of cluster %s is older than %s; lending waits for a new one", name, MaxInventoryAge)}
+			return &Waits{fmt.Sprintf("the inventory of cluster %s is older than %s; lending waits for a new one", name, scheduler.Span(MaxInventoryAge))}
 		}
 	}
 	return nil
@@ -108,7 +108,7 @@ func belowFloor(snap *scheduler.Snapshot, name string) string {
 	for _, key := range sortedNames(inv.Datastores) {
 		ds := inv.Datastores[key]
 		if float64(ds.FreeMiB) < cluster.Room.FloorStorage*float64(ds.CapacityMiB) {
-			return fmt.Sprintf("datastore %s has %d of %d MiB free, below the floor that is never lent", ds.Name, ds.FreeMiB, ds.CapacityMiB)
+			return fmt.Sprintf("datastore %s is below the floor of %.4g %% free that is never lent", ds.Name, 100*cluster.Room.FloorStorage)
 		}
 	}
 	return ""
@@ -123,6 +123,9 @@ func (b *builder) copyOf(w *scheduler.Workspace) error {
 	}
 	if !group.AllowsCopyBy(w.Owner) {
 		return &Refused{Reason: fmt.Sprintf("%s may not have a copy of %s", w.Owner, group.Name), Next: "its owner allows it in the group's copy block"}
+	}
+	if err := known(b.snap, group, w.Restore); err != nil {
+		return err
 	}
 	var clusters []string
 	for _, vm := range group.VMs {
@@ -146,6 +149,9 @@ func (b *builder) copyOf(w *scheduler.Workspace) error {
 		return &Waits{fmt.Sprintf("the standby VMs of %s are in use: it is %s", group.Name, state)}
 	}
 	for _, vm := range g.vms {
+		if run := b.snap.State.WorkedOn(vm.power); run != "" {
+			return &Waits{fmt.Sprintf("run %s works on the same machines; it goes on when that has ended", run)}
+		}
 		if b.look(vm.power).standsOn {
 			return &Waits{fmt.Sprintf("%s is on, and not for a workspace; a copy of %s waits until it is off", vm.Name, group.Name)}
 		}

@@ -34,8 +34,10 @@ func (l *linter) room() {
 		switch room := rooms[key]; {
 		case room != nil:
 			l.roomOn(room, slices.DeleteFunc(steps, l.isShort), starting, offs)
-		case !slices.ContainsFunc(steps, l.isProduction):
-			l.say("step %d starts %s on host %s, which is gone, in maintenance or drained", steps[0].ID, steps[0].Target, key.Host)
+		default:
+			if i := slices.IndexFunc(steps, l.isLent); i >= 0 {
+				l.say("step %d starts %s on host %s, which is gone, in maintenance or drained", steps[i].ID, steps[i].Target, key.Host)
+			}
 		}
 	}
 }
@@ -45,7 +47,12 @@ func (l *linter) isShort(step *scheduler.Step) bool {
 	return slices.ContainsFunc(l.plan.Claims, func(c scheduler.Claim) bool { return c.VM == step.Property && c.Short != "" })
 }
 
-func (l *linter) isProduction(step *scheduler.Step) bool { return step.Production }
+// isLent reports whether a step starts neither production nor what was on before anybody
+// asked for anything.
+func (l *linter) isLent(step *scheduler.Step) bool {
+	stack := l.after[step.Property]
+	return !step.Production && stack != nil && len(stack.Layers) > 0
+}
 
 // starter is a step that turns on, and what is freed before it.
 type starter struct {

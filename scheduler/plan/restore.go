@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,11 +28,11 @@ func (b *builder) restoreFor(g *groupAt, req Request) (*scheduler.ChosenRestore,
 	if len(kept) > 0 && req.RestorePoint == "" {
 		names := make([]string, len(kept))
 		for i, k := range kept {
-			names[i] = k.Name
+			names[i] = k.Name + " of " + k.At.Format(time.RFC3339)
 		}
 		return nil, &Refused{
-			Reason: fmt.Sprintf("%s has kept writes of an earlier failover (%s), newer than its restore points perhaps", g.Name, strings.Join(names, ", ")),
-			Next:   "choose: --from-kept NAME, or --restore-point ID",
+			Reason: fmt.Sprintf("%s has kept writes of an earlier failover (%s), and restore points", g.Name, strings.Join(names, ", ")),
+			Next:   "choose, the newest first: " + strings.Join(b.choices(g, kept), ", or "),
 		}
 	}
 	chosen, err := choose(b.snap, g, req.RestorePoint)
@@ -39,9 +40,47 @@ func (b *builder) restoreFor(g *groupAt, req Request) (*scheduler.ChosenRestore,
 		return nil, err
 	}
 	if g.RPO > 0 && chosen.Age > g.RPO {
-		b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("restore point %s is %s old, more than the RPO of %s", chosen.ID, chosen.Age.Round(time.Second), g.RPO))
+		b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("restore point %s is %s old, more than the RPO of %s", chosen.ID, scheduler.Span(chosen.Age), scheduler.Span(g.RPO)))
 	}
 	return chosen, nil
+}
+
+// choices gives the flags that choose what a failover promotes: each of the kept writes, and
+// the newest restore point that can be used.
+func (b *builder) choices(g *groupAt, kept []*scheduler.Kept) []string {
+	type choice struct {
+		at   time.Time
+		flag string
+	}
+	var all []choice
+	for _, k := range kept {
+		all = append(all, choice{k.At, "--from-kept " + k.Name})
+	}
+	if point, err := choose(b.snap, g, ""); err == nil {
+		all = append(all, choice{point.Time, fmt.Sprintf("--restore-point %s (%s old)", point.ID, scheduler.Span(point.Age))})
+	}
+	slices.SortStableFunc(all, func(x, y choice) int { return y.at.Compare(x.at) })
+	flags := make([]string, len(all))
+	for i, c := range all {
+		flags[i] = c.flag
+	}
+	return flags
+}
+
+// known refuses a restore point that a group surely does not have. want is its id; empty is
+// the newest.
+func known(snap *scheduler.Snapshot, g *scheduler.Group, want string) error {
+	points := pointsOf(snap, g)
+	if want == "" || len(points) == 0 {
+		return nil
+	}
+	ids := make([]string, len(points))
+	for i, point := range points {
+		if ids[i] = point.ID; point.ID == want {
+			return nil
+		}
+	}
+	return &Refused{Reason: fmt.Sprintf("%s has no restore point %q", g.Name, want), Next: "it has: " + strings.Join(ids, ", ")}
 }
 
 // keptIn refuses kept writes that lack a volume of the group.

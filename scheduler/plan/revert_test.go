@@ -123,7 +123,7 @@ func TestAWorkspaceWithoutItsHostStaysParkedWhole(t *testing.T) {
 	w.run(w.must(plan.Reclaim(w.snap(), req())))
 	maintain(w, "h2")
 	p := w.must(plan.Revert(w.snap(), req()))
-	if len(p.Returning) != 1 || !p.Returning[0].Stays || !strings.HasPrefix(p.Returning[0].Why, "waits for a host") {
+	if len(p.Returning) != 1 || !p.Returning[0].Stays || !strings.HasPrefix(p.Returning[0].Why, "waits for host h2 of ") {
 		t.Errorf("returning %+v", p.Returning)
 	}
 	for _, s := range p.Steps {

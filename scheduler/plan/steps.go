@@ -274,7 +274,7 @@ func (b *builder) on(v *vmGap, before []*node) {
 	if check := b.ready[v.power].check; check != nil {
 		b.add(&node{Step: scheduler.Step{
 			Target: v.name, Change: "check ready " + check.Kind, Host: v.host,
-			To:    fmt.Sprintf("within %s", check.Within),
+			To:    "within " + scheduler.Span(check.Within),
 			Check: &scheduler.Check{Kind: scheduler.CheckReady, Ready: check},
 			// so that the step is known by its VM
 			Property: v.power,

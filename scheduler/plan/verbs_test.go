@@ -66,7 +66,7 @@ func TestWhyNothingIsLent(t *testing.T) {
 		{"a datastore below its floor", func(w *world) {
 			w.site.Clusters[0].Room.FloorStorage = 0.5
 			w.stores["c1"] = []drivers.DatastoreItem{{Name: "ds1", CapacityMiB: 100, FreeMiB: 40}}
-		}, scheduler.Workspace{From: "small", Count: 1}, "waits: datastore ds1 has 40 of 100 MiB free"},
+		}, scheduler.Workspace{From: "small", Count: 1}, "waits: datastore ds1 is below the floor"},
 		{"a restore point that is not complete", nil, scheduler.Workspace{Copy: "payments", Restore: "rp-3"}, `refused: restore point "rp-3" of payments cannot be used: rp-3 is not complete`},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestLendingWaitsForFreshNews(t *testing.T) {
 	snap := w.snap()
 	snap.Now = snap.Now.Add(plan.MaxInventoryAge + time.Second)
 	_, err := plan.LendWorkspace(snap, &scheduler.Workspace{ID: "ws-1", Owner: "anna", Copy: "payments"})
-	if got := answer(err); !strings.HasPrefix(got, "waits: the inventory of cluster c1 is older than 5m0s") {
+	if got := answer(err); !strings.HasPrefix(got, "waits: the inventory of cluster c1 is older than 5m") {
 		t.Errorf("a lend: %s", got)
 	}
 	if _, err := plan.Failover(snap, req()); err != nil {
@@ -129,7 +129,7 @@ func TestRestorePoint(t *testing.T) {
 				points[0].Complete, points[1].Complete = false, false
 			}
 		}, plan.Request{}, "refused"},
-		{"while there are kept writes a person chooses", keepWrites, plan.Request{}, "refused: payments has kept writes of an earlier failover (r-1.payments)"},
+		{"while there are kept writes a person chooses", keepWrites, plan.Request{}, "refused: payments has kept writes of an earlier failover (r-1.payments of "},
 		{"the kept writes", keepWrites, plan.Request{Kept: "r-1.payments"}, "r-1.payments"},
 		{"a restore point in spite of kept writes", keepWrites, plan.Request{RestorePoint: "rp-2"}, "rp-2"},
 		{"kept writes that are not there", keepWrites, plan.Request{Kept: "r-7.payments"}, "refused: payments has no kept writes"},
@@ -285,5 +285,45 @@ func TestALaterStartWaitsUntilAllEarlierAreReady(t *testing.T) {
 	}
 	if waits(step(p, "db1", "power", "on").ID, step(p, "db2", "power", "on").ID) {
 		t.Error("VMs of one start order wait for one another")
+	}
+}
+
+// A restore point that the group does not have is refused at once, also while the request
+// would have to wait: it could wait for ever.
+func TestARestorePointThatThereIsNotIsNoReasonToWait(t *testing.T) {
+	w := payments(t)
+	snap := w.snap()
+	snap.Now = snap.Now.Add(plan.MaxInventoryAge + time.Second)
+	_, err := plan.LendWorkspace(snap, &scheduler.Workspace{ID: "ws-1", Owner: "anna", Copy: "payments", Restore: "nope"})
+	if got := answer(err); !strings.HasPrefix(got, `refused: payments has no restore point "nope"`) || !strings.Contains(got, "rp-2") {
+		t.Errorf("a lend of it: %s", got)
+	}
+}
+
+// What was on before anybody asked for anything comes back on its host, also on one that a
+// person has drained since: that is no fault of the plan's.
+func TestARevertPutsBackOnADrainedHost(t *testing.T) {
+	w := payments(t)
+	power := scheduler.Power("c1", "id-db")
+	w.at[power] = drivers.Value{Text: drivers.On}
+	w.run(w.must(plan.Reclaim(w.snap(), req())))
+	w.state.Drain(scheduler.Drained{Cluster: "c1", Host: w.vms[power].host, Reason: "memory errors"})
+	p := w.must(plan.Revert(w.snap(), req()))
+	if found := plan.Lint(w.snap(), p); len(found) > 0 {
+		t.Errorf("the revert is refused: %q", found)
+	}
+}
+
+// One machine stands in two groups, under two names. While it produces for one it is not
+// taken down for the other.
+func TestAVMThatProducesForAnotherGroupIsLeftAlone(t *testing.T) {
+	w := payments(t)
+	other := *w.site.Group("payments")
+	other.Name, other.VMs = "reports", other.VMs[:1]
+	w.site.Groups = append(w.site.Groups, other)
+	w.run(w.must(plan.Failover(w.snap(), req())))
+	_, err := plan.Reclaim(w.snap(), plan.Request{Group: "reports"})
+	if got := answer(err); !strings.Contains(got, "is on for production of payments, by run r-1") {
+		t.Errorf("a reclaim of the other group: %s", got)
 	}
 }

@@ -30,6 +30,11 @@ type Result struct {
 // has worked longest keeps working. None is taken that could have stayed.
 func Choose(snap *scheduler.Snapshot, rooms map[place.HostKey]*place.Room, group string, needs []place.Need, must map[string]string) Result {
 	d := demandOf(rooms, group, needs)
+	for _, need := range needs {
+		if key := (place.HostKey{Cluster: need.Cluster, Host: need.Host}); rooms[key] == nil {
+			d.short[need.VM] = fmt.Sprintf("%s is to start on host %s, which %s", need.Name, need.Host, place.OutOfUse(snap, key))
+		}
+	}
 	chosen := map[string]string{}
 	for id, why := range must {
 		chosen[id] = why

@@ -115,7 +115,7 @@ func TestWhatIsShortIsSaidInOneSentence(t *testing.T) {
 	got := preempt.Choose(snap, place.Rooms(snap), "payments", needsOf(needs), nil)
 	for name, want := range map[string]string{
 		"db":  "host h1 has 256 CPUs and 8 GiB for db of payments, which needs 1 CPUs and 9 GiB, even with nothing lent",
-		"web": "host h9 of web is gone, in maintenance or drained",
+		"web": "web is to start on host h9, which is gone from the inventory",
 	} {
 		if says := got.Short[scheduler.Power("c1", name)]; says != want {
 			t.Errorf("%s: %q, want %q", name, says, want)

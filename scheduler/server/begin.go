@@ -151,7 +151,7 @@ func readable(what string, text *string) error {
 func (s *Server) checkLease(d time.Duration) error {
 	longest := s.site.Rules.MaxLease
 	if d <= 0 || d > longest {
-		return &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("a lease of %s is not possible", d), Next: fmt.Sprintf("ask for more than 0 and at most %s", longest)}
+		return &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("a lease of %s is not possible", scheduler.Span(d)), Next: "ask for more than 0 and at most " + scheduler.Span(longest)}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // workspace, whose clock stands still. From now on no lease is longer than the site allows.
 func (s *Server) ExtendWorkspace(ctx context.Context, id string, req api.ExtendRequest) (*api.Workspace, error) {
 	if req.For <= 0 {
-		return nil, &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("a lease is not extended by %s", req.For), Next: "ask for more than 0"}
+		return nil, &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("a lease is not extended by %s", scheduler.Span(req.For)), Next: "ask for more than 0"}
 	}
 	err := s.journal.Update(ctx, func(state *scheduler.State) ([]journal.Record, error) {
 		if err := s.extendable(state, id, req.For, time.Now()); err != nil {
@@ -53,11 +53,11 @@ func (s *Server) extendable(state *scheduler.State, id string, by time.Duration,
 	}
 	left, longest := max(w.Ends.Sub(now), 0), s.site.Rules.MaxLease
 	if by > longest-left {
-		next := fmt.Sprintf("it can be extended by %s now", (longest - left).Round(time.Second))
+		next := fmt.Sprintf("it can be extended by %s now", scheduler.Span(longest-left))
 		if longest-left < time.Second {
 			next = "ask again when some of it is over"
 		}
-		return refused(fmt.Sprintf("has %s left, and the site lends for at most %s", left.Round(time.Second), longest), next)
+		return refused(fmt.Sprintf("has %s left, and the site lends for at most %s", scheduler.Span(left), scheduler.Span(longest)), next)
 	}
 	return nil
 }

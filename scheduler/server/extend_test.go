@@ -58,7 +58,7 @@ func TestAParkedWorkspaceIsExtendedToo(t *testing.T) {
 		b.over(b.begin(api.PlanRequest{Verb: scheduler.Reclaim, Group: "group-01"}))
 		time.Sleep(100 * time.Hour) // its clock stands: it still has an hour
 		_, err := b.extend(id, 72*time.Hour)
-		b.says(err, api.CodeRefused, "at most 72h0m0s", "it can be extended by 71h")
+		b.says(err, api.CodeRefused, "at most 3d", "it can be extended by 2d23h")
 		w, err := b.extend(id, 71*time.Hour)
 		if err != nil || w.State != scheduler.WorkspaceParked {
 			t.Fatalf("%+v, %v", w, err)
@@ -87,7 +87,7 @@ func TestWhatHasNoLeaseThatRunsIsNotExtended(t *testing.T) {
 		_, err = b.extend(first, 0)
 		b.says(err, api.CodeUsage, "more than 0")
 		_, err = b.extend(first, time.Hour)
-		b.says(err, api.CodeRefused, "the site lends for at most 72h0m0s")
+		b.says(err, api.CodeRefused, "the site lends for at most 3d")
 		run := b.giveBack(first)
 		_, err = b.extend(first, time.Hour)
 		b.says(err, api.CodeRefused, "is being taken away")

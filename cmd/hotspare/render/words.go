@@ -7,34 +7,12 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/hotspare/hotspare/scheduler"
 )
 
-// Age gives a duration as people say it, in at most two units: "16s", "4m16s", "15m",
-// "3h42m", "3d4h".
-func Age(d time.Duration) string {
-	if d < 0 {
-		return "-" + Age(-d)
-	}
-	d = d.Round(time.Second)
-	days, hours := int(d/(24*time.Hour)), int(d/time.Hour)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d/time.Second))
-	case d < time.Hour:
-		return two(int(d/time.Minute), "m", int(d%time.Minute/time.Second), "s")
-	case d < 48*time.Hour:
-		return two(hours, "h", int(d%time.Hour/time.Minute), "m")
-	default:
-		return two(days, "d", hours-24*days, "h")
-	}
-}
-
-func two(big int, bigUnit string, small int, smallUnit string) string {
-	if small == 0 {
-		return fmt.Sprintf("%d%s", big, bigUnit)
-	}
-	return fmt.Sprintf("%d%s%d%s", big, bigUnit, small, smallUnit)
-}
+// Age gives a duration as [scheduler.Span] does.
+func Age(d time.Duration) string { return scheduler.Span(d) }
 
 // memory gives a number of MiB as people say it: "512 MiB", "8 GiB", "57.6 GiB".
 func memory(mib int64) string {
