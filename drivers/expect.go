@@ -25,6 +25,6 @@ func (c Change) CheckExpected(op, object string, found Value, same func(a, b Val
 func Drifted(op, object string, found Value, cause string, args ...any) error {
 	return &Error{
 		Kind: Drift, Op: op, Object: object, Cause: fmt.Errorf(cause, args...), Found: &found,
-		Next: "put it back by hand, or accept what is there",
+		Next: "put it back by hand and retry, or skip the step to accept what is there",
 	}
 }

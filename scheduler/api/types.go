@@ -24,8 +24,20 @@ type Status struct {
 	Workspaces []Workspace `json:"workspaces"` // those that are not gone
 	Runs       []RunLine   `json:"runs"`       // those that are running
 	Kept       []Kept      `json:"kept"`
-	Drifts     int         `json:"drifts"`  // how many are open
-	Records    uint64      `json:"records"` // in the journal
+	Drifts     int         `json:"drifts"` // how many are open
+	// Drained are the hosts that a person has taken out of use.
+	Drained []scheduler.Drained `json:"drained,omitempty"`
+	// Refused are the signals of monitoring of the last day, since the server's start, that
+	// began nothing though they should have, the newest first.
+	Refused []RefusedSignal `json:"refused,omitempty"`
+	Records uint64          `json:"records"` // in the journal
+}
+
+// RefusedSignal is why signals of monitoring began nothing.
+type RefusedSignal struct {
+	Reason string    `json:"reason"`
+	Count  int       `json:"count"`
+	Last   time.Time `json:"last"`
 }
 
 // Driver is one cluster's driver.

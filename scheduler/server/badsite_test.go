@@ -231,7 +231,7 @@ func TestAReplicaThatCannotBeReadIsTheFaultOfItsGroupAlone(t *testing.T) {
 			}
 			return got
 		}
-		b.until("the status names the broken group", func() bool { return status().Groups[0].Problem != "" })
+		b.until("the status names the broken group", func() bool { return strings.HasSuffix(status().Groups[0].Problem, problem) })
 		if g := status().Groups[1]; g.Name != "group-02" || g.Problem != "" {
 			t.Errorf("the other group has the problem %q", g.Problem)
 		}

@@ -98,19 +98,53 @@ func TestAQueueThatWaitsWritesNothing(t *testing.T) {
 	})
 }
 
+// post sends an alert to the server's trigger, and gives the answer's body.
+func (b *bench) post(token, group, alert string) string {
+	body := fmt.Sprintf(`{"version":"4","groupKey":"g","status":"firing","alerts":[{"status":"firing","fingerprint":%q,
+		"labels":{"alertname":"ProductionDown","failover_group":%q},"startsAt":"2026-01-01T00:00:00Z"}]}`, alert, group)
+	request := httptest.NewRequest("POST", "/v1/triggers/alertmanager", strings.NewReader(body))
+	request.Header.Set("Authorization", "Bearer "+token)
+	answer := httptest.NewRecorder()
+	b.server.TriggerHandler().ServeHTTP(answer, request)
+	return answer.Body.String()
+}
+
+// An alert that begins nothing must not be lost: a machine sent it, and reads no answer.
+func TestAnAlertThatIsRefusedIsInTheStatus(t *testing.T) {
+	inBubble(t, small(), func(t *testing.T, b *bench) {
+		b.post("wrong", "group-01", "one")
+		b.post("wrong", "group-01", "two")
+		time.Sleep(time.Hour)
+		b.post("secret", "nosuch", "three")
+		told := func() []api.RefusedSignal {
+			st, err := b.server.Status(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return st.Refused
+		}
+		got := told()
+		if len(got) != 2 || !strings.Contains(got[0].Reason, `"nosuch"`) || !strings.Contains(got[1].Reason, "bearer token") || got[1].Count != 2 {
+			t.Errorf("refused: %+v", got)
+		}
+		time.Sleep(25 * time.Hour)
+		if got := told(); len(got) > 0 {
+			t.Errorf("a day later: %+v", got)
+		}
+		for n := range 100 {
+			b.post("secret", fmt.Sprint("nosuch-", n), "many")
+		}
+		if got := told(); len(got) > 20 {
+			t.Errorf("%d refusals are kept", len(got))
+		}
+	})
+}
+
 // A second alert for a group that is being reclaimed begins nothing: not now, and not when
 // it is repeated after the revert.
 func TestAnAlertThatCameSecondBeginsNothingLater(t *testing.T) {
 	inBubble(t, small(), func(t *testing.T, b *bench) {
-		post := func(alert string) string {
-			body := fmt.Sprintf(`{"version":"4","groupKey":"g","status":"firing","alerts":[{"status":"firing","fingerprint":%q,
-				"labels":{"alertname":"ProductionDown","failover_group":"group-01"},"startsAt":"2026-01-01T00:00:00Z"}]}`, alert)
-			request := httptest.NewRequest("POST", "/v1/triggers/alertmanager", strings.NewReader(body))
-			request.Header.Set("Authorization", "Bearer secret")
-			answer := httptest.NewRecorder()
-			b.server.TriggerHandler().ServeHTTP(answer, request)
-			return answer.Body.String()
-		}
+		post := func(alert string) string { return b.post("secret", "group-01", alert) }
 		if got := post("one"); !strings.Contains(got, "begun") {
 			t.Fatal(got)
 		}

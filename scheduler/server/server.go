@@ -74,6 +74,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	inventory scheduler.Inventory // replaced, never changed
+	refused   refusals            // signals
 }
 
 // New opens the journal, starts the drivers' care and goes on with every run that was cut

@@ -21,6 +21,29 @@ func (s *Server) lending() string {
 	return lendingOpen
 }
 
+// lendingNow is lending, for people: requests join the queue where no cluster has news, but
+// nothing is lent.
+func (s *Server) lendingNow() string {
+	if why := s.lending(); why != lendingOpen {
+		return why
+	}
+	inv, stale := s.currentInventory(), ""
+	for _, cluster := range s.site.Clusters {
+		known := inv[cluster.Name]
+		if known != nil && time.Since(known.At) <= plan.MaxInventoryAge {
+			return lendingOpen
+		}
+		stale = "no inventory of " + cluster.Name + " was read yet"
+		if known != nil {
+			stale = fmt.Sprintf("the inventory of %s is older than %s", cluster.Name, scheduler.Span(plan.MaxInventoryAge))
+		}
+	}
+	if stale == "" {
+		return lendingOpen
+	}
+	return stale
+}
+
 func (s *Server) tendSoon() {
 	select {
 	case s.poke <- struct{}{}:

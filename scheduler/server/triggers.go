@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
@@ -26,6 +27,7 @@ func (s *Server) TriggerHandler() http.Handler {
 func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
 	config := s.triggerOf("alertmanager", r.Header.Get("Authorization"))
 	if config == nil {
+		s.refuseSignal("a signal came without the bearer token of an alertmanager trigger")
 		api.Fail(w, &api.Error{Code: api.CodeDenied, Message: "the bearer token is not that of an alertmanager trigger", Next: "set credentials_file in Alertmanager to the trigger's token_file"})
 		return
 	}
@@ -34,11 +36,13 @@ func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
 		err = errors.New("it is not JSON")
 	}
 	if err != nil {
+		s.refuseSignal(fmt.Sprintf("trigger %s: the body cannot be read: %s", config.Name, err))
 		api.Fail(w, &api.Error{Code: api.CodeUsage, Message: "the body cannot be read: " + err.Error()})
 		return
 	}
 	signals, err := trigger.Alertmanager(body, config.GroupLabel)
 	if err != nil {
+		s.refuseSignal(fmt.Sprintf("trigger %s: %s", config.Name, err))
 		api.Fail(w, &api.Error{Code: api.CodeUsage, Message: err.Error()})
 		return
 	}
@@ -51,6 +55,9 @@ func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		acted = acted || outcome.Run != "" || !signal.Firing
+		if outcome.Run == "" && signal.Firing {
+			s.refuseSignal(fmt.Sprintf("alert %s: %s", signal.Alert, outcome.Outcome))
+		}
 		result.Alerts = append(result.Alerts, outcome)
 		s.log.Info("alert", "alert", signal.Alert, "group", signal.Group, "run", outcome.Run, "outcome", outcome.Outcome)
 	}
@@ -74,6 +81,13 @@ func (s *Server) remember(ctx context.Context, seen journal.Record) error {
 		}
 		return []journal.Record{seen}, nil
 	})
+}
+
+// refuseSignal has a person learn of a signal that began nothing: at the sender, in the log
+// and in the status, for the sender may be a machine.
+func (s *Server) refuseSignal(reason string) {
+	s.log.Warn("signal refused", "reason", reason)
+	s.refused.note(reason, time.Now().UTC())
 }
 
 // triggerOf finds the trigger whose token was sent, in a time that does not tell how much

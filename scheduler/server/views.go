@@ -15,7 +15,7 @@ import (
 // Status implements [api.Service].
 func (s *Server) Status(ctx context.Context) (*api.Status, error) {
 	st := &api.Status{Site: s.site.Name, Version: s.opts.Version, Now: time.Now().UTC(), Started: s.started.UTC(),
-		Lending: s.lending(), Records: s.journal.Seq()}
+		Lending: s.lendingNow(), Records: s.journal.Seq(), Refused: s.refused.list(time.Now())}
 	var err error
 	if st.Drivers, err = s.Drivers(ctx); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s *Server) Status(ctx context.Context) (*api.Status, error) {
 			st.Runs = append(st.Runs, line(run))
 		}
 		st.Kept = keptViews(state, inv)
-		st.Drifts = len(state.Drifts)
+		st.Drifts, st.Drained = len(state.Drifts), state.Drained
 	})
 	return st, nil
 }
@@ -183,6 +183,9 @@ func (s *Server) groupView(state *scheduler.State, inv scheduler.Inventory, g *s
 		v.VMs = append(v.VMs, vm)
 	}
 	v.Points = restorePoints(inv, g)
+	if err := inv.Unreadable(g); err != nil && v.Problem == "" {
+		v.Problem = err.Error()
+	}
 	var newest time.Time
 	for _, point := range v.Points {
 		if point.Complete && point.Time.After(newest) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,19 +12,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hotspare/hotspare/cmd/hotspare/render"
+	"github.com/hotspare/hotspare/scheduler"
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
 func newRunRetryCommand(a *app) *cobra.Command {
 	by := ""
 	c := command(&cobra.Command{
-		Use:               "retry RUN STEP",
-		Short:             "Try a held step again",
-		Long:              "Try a held step again, once what held it has been put right.",
-		Example:           "  hotspare run retry r-12 7",
-		Args:              usage(cobra.ExactArgs(2), "RUN and STEP"),
+		Use:   "retry RUN [STEP]",
+		Short: "Try a held step again, or all that are held",
+		Long: `Try a held step again, once what held it has been put right. Without STEP each step of the run
+that is held is tried again.`,
+		Example:           "  hotspare run retry r-12 7\n  hotspare run retry r-12",
+		Args:              usage(cobra.RangeArgs(1, 2), "RUN, and STEP or none for all that are held"),
 		ValidArgsFunction: a.completeRun,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.retryAll(c.Context(), args[0], cmp.Or(by, a.Login()))
+			}
 			step, err := stepNumber(c, args[1])
 			if err != nil {
 				return err
@@ -37,6 +43,31 @@ func newRunRetryCommand(a *app) *cobra.Command {
 	})
 	byFlag(c, &by)
 	return c
+}
+
+// retryAll tries every held step of a run again, as far as the first that cannot be.
+func (a *app) retryAll(ctx context.Context, id, by string) error {
+	run, err := a.service().Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	retried := []int{}
+	for i, step := range run.Run.Steps {
+		if step.State != scheduler.StepHeld {
+			continue
+		}
+		if err := a.service().RetryStep(ctx, id, i+1, api.StepRequest{By: by}); err != nil {
+			return fmt.Errorf("after %d steps: %w", len(retried), err)
+		}
+		retried = append(retried, i+1)
+	}
+	return a.show(map[string]any{"run": id, "steps": retried}, func(p *render.Page) {
+		if len(retried) == 0 {
+			p.Line(render.Plain, "No step of %s is held.", id)
+			return
+		}
+		p.Line(render.Plain, "Held steps of %s that are tried again: %d. To watch the run: hotspare run watch %s", id, len(retried), id)
+	})
 }
 
 func newRunSkipCommand(a *app) *cobra.Command {

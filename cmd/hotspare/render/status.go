@@ -23,6 +23,12 @@ func Status(p *Page, s *api.Status, version string) {
 	for _, group := range groupsThat(s, func(g *api.Group) bool { return g.State == scheduler.GroupReclaimed }) {
 		p.Line(Plain, "  %s is reclaimed, its production not started: hotspare failover %s --declared-dead-by NAME, or hotspare revert %s", group, group, group)
 	}
+	for _, r := range s.Refused {
+		p.Line(Alarm, "  monitoring was refused %s, last at %s: %s", count(r.Count, "time"), Stamp(r.Last), r.Reason)
+	}
+	for _, d := range s.Drained {
+		p.Line(Plain, "  host %s of %s is drained since %s: %s", d.Host, d.Cluster, Stamp(d.Since), d.Reason)
+	}
 	if s.Lending != LendingOpen {
 		p.Line(Plain, "  nothing is lent now: %s", s.Lending)
 	}
@@ -90,6 +96,9 @@ func headline(s *api.Status) (Style, string) {
 		}
 	}
 	alarm("NEEDS A PERSON: %s held", held)
+	if len(s.Refused) > 0 {
+		style, parts = Alarm, append(parts, "monitoring was REFUSED")
+	}
 	alarm("failing over: %s", groupsThat(s, func(g *api.Group) bool { return g.State == scheduler.GroupFailing }))
 	alarm("failed over: %s", groupsThat(s, func(g *api.Group) bool { return g.State == scheduler.GroupProduces }))
 	alarm("drivers: %s", broken)
