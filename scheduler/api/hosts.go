@@ -35,6 +35,8 @@ type Host struct {
 	// Workspaces that have a VM on it, and Standby: the standby VMs on it, as "group/vm".
 	Workspaces []string `json:"workspaces,omitempty"`
 	Standby    []string `json:"standby,omitempty"`
+	// Produces are those of them that a failover has started: "GROUP/VM".
+	Produces []string `json:"produces,omitempty"`
 }
 
 // HostRequest is a person's word on a host.

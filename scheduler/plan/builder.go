@@ -262,9 +262,11 @@ func (b *builder) takeOver() {
 	}
 }
 
-// ours reports whether the run is for the same group: this plan takes it over.
+// ours reports whether the run is for the same group, or lends what this plan takes back:
+// this plan takes it over.
 func (b *builder) ours(run *scheduler.Run) bool {
-	return b.plan.Group != "" && run.Plan.Group == b.plan.Group
+	lends := b.plan.Verb == scheduler.Return && run.Plan.Verb == scheduler.Lend && run.Plan.Workspace == b.plan.Workspace
+	return lends || b.plan.Group != "" && run.Plan.Group == b.plan.Group
 }
 
 // shares reports whether the plan touches a target that the run has yet to change.

@@ -183,3 +183,31 @@ func TestABlankNameDeclaresNothing(t *testing.T) {
 		}
 	})
 }
+
+// A lend that is held can be given back, by its owner or by the end of its lease: it keeps
+// the group's copies from nobody else.
+func TestALendThatIsHeldCanBeGivenBack(t *testing.T) {
+	for name, end := range map[string]func(b *bench, w string){
+		"by its owner":            func(b *bench, w string) { b.over(b.giveBack(w)) },
+		"by the end of its lease": func(*bench, string) { time.Sleep(26 * time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, small(), func(t *testing.T, b *bench) {
+				before := b.dump()
+				b.at.AddFault(sim.Fault{Mode: sim.FailBefore, Property: drivers.Property{Kind: drivers.Volume}, Goal: drivers.Present, Kind: drivers.Refused, Message: "the array has no more clones"})
+				got, err := b.server.RequestWorkspace(context.Background(), api.WorkspaceRequest{Copy: "group-01", Owner: "ben", For: time.Hour})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.held(got.Run)
+				end(b, got.Workspace.ID)
+				b.at.ClearFaults()
+				b.until("it is gone", func() bool { return b.state(got.Workspace.ID) == scheduler.WorkspaceGone })
+				if after := b.dump(); after != before {
+					t.Errorf("the site is not as it was:\n%s\n%s", before, after)
+				}
+				b.lend(api.WorkspaceRequest{Copy: "group-01"})
+			})
+		})
+	}
+}

@@ -99,8 +99,14 @@ func hostView(snap *scheduler.Snapshot, room *place.Room) api.Host {
 		g := &snap.Site.Groups[i]
 		for j := range g.VMs {
 			vm := &g.VMs[j]
-			if item, err := snap.Inventory.Standby(vm); vm.Cluster == v.Cluster && err == nil && item.Host == v.Name {
-				v.Standby = append(v.Standby, g.Name+"/"+vm.Name)
+			item, err := snap.Inventory.Standby(vm)
+			if vm.Cluster != v.Cluster || err != nil || item.Host != v.Name {
+				continue
+			}
+			v.Standby = append(v.Standby, g.Name+"/"+vm.Name)
+			wanted, known := snap.State.Stacks.Wanted(scheduler.Power(vm.Cluster, item.ID))
+			if state := snap.State.GroupState(g.Name); known && wanted.Text == drivers.On && (state == scheduler.GroupFailing || state == scheduler.GroupProduces) {
+				v.Produces = append(v.Produces, g.Name+"/"+vm.Name)
 			}
 		}
 	}
@@ -123,7 +129,12 @@ func workspacesOf(state *scheduler.State, power drivers.Property) []string {
 
 // DrainHost implements [api.Service].
 func (s *Server) DrainHost(ctx context.Context, name string, req api.HostRequest) (*api.Host, error) {
-	if strings.TrimSpace(req.Reason) == "" {
+	for what, text := range map[string]*string{"reason": &req.Reason, "name": &req.By} {
+		if err := readable(what, text); err != nil {
+			return nil, err
+		}
+	}
+	if req.Reason == "" {
 		return nil, &api.Error{Code: api.CodeUsage, Message: "a host is drained for a reason", Next: "say: --reason TEXT"}
 	}
 	return s.changeHost(ctx, name, req.Cluster, func(h *api.Host) (journal.Record, error) {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -123,11 +124,15 @@ func TestProductionsRoomIsTold(t *testing.T) {
 	inBubble(t, small(), func(t *testing.T, b *bench) {
 		b.over(b.failover("group-01"))
 		var production scheduler.Size
+		var produces []string
 		for _, name := range b.hostNames() {
 			production = production.Plus(b.host(name).Production)
+			produces = append(produces, b.drain(name).Produces...)
+			b.resume(name)
 		}
-		if production.MemoryMiB == 0 {
-			t.Error("production here uses no room")
+		slices.Sort(produces)
+		if production.MemoryMiB == 0 || !slices.Equal(produces, []string{"group-01/group-01-vm-01", "group-01/group-01-vm-02"}) {
+			t.Errorf("production uses %v, on the hosts as they are drained run %q", production, produces)
 		}
 		b.over(b.revert("group-01"))
 	})

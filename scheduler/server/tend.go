@@ -120,8 +120,10 @@ func care(state *scheduler.State, w *scheduler.Workspace, now time.Time) planner
 	giveBack := func(snap *scheduler.Snapshot, w *scheduler.Workspace) (*scheduler.Plan, error) {
 		return plan.ReturnWorkspace(snap, w, "hotspare", time.Time{})
 	}
+	run := state.RunOf(w)
+	stuck := run != nil && run.Plan.Verb == scheduler.Lend && run.Stuck() && now.After(w.Ends)
 	switch {
-	case w.Gone, state.RunOf(w) != nil:
+	case w.Gone, run != nil && !stuck: // a lend that is held ends with its lease
 		return nil
 	case w.Returning:
 		return giveBack

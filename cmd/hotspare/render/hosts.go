@@ -42,6 +42,9 @@ func Drained(p *Page, h *api.Host) {
 	if len(h.Workspaces) > 0 {
 		p.Line(Plain, "  %s on it, until returned: %s", count(len(h.Workspaces), "workspace"), strings.Join(h.Workspaces, ", "))
 	}
+	if len(h.Produces) > 0 {
+		p.Line(Alarm, "  PRODUCTION RUNS ON IT, and goes on: %s", strings.Join(h.Produces, ", "))
+	}
 	if len(h.Standby) > 0 {
 		p.Line(Alarm, "  No room is kept for %s on it: %s", count(len(h.Standby), "standby VM"), strings.Join(h.Standby, ", "))
 		p.Line(Plain, "  Register them on another host, so that a failover finds room.")
