@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hotspare/hotspare/drivers"
 )
@@ -160,11 +161,19 @@ func (cl *client) inventoryVMs(ctx context.Context, networks []network, hosts ma
 
 // inventoryReplicas lists every replica, also those that cannot be read.
 func (cl *client) inventoryReplicas(ctx context.Context, replicas []string, item func(drivers.Item) error) error {
-	for _, path := range replicas {
-		replica, err := cl.replicaItem(ctx, path)
-		if err != nil {
+	items := make([]*drivers.ReplicaItem, len(replicas))
+	reads, readCtx := errgroup.WithContext(ctx)
+	reads.SetLimit(replicaReads)
+	for i, path := range replicas {
+		reads.Go(func() (err error) {
+			items[i], err = cl.replicaItem(readCtx, path)
 			return err
-		}
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return err
+	}
+	for _, replica := range items {
 		if err := item(drivers.Item{Replica: replica}); err != nil {
 			return err
 		}
@@ -172,9 +181,12 @@ func (cl *client) inventoryReplicas(ctx context.Context, replicas []string, item
 	return nil
 }
 
-// replicaLimit is how long the reading of one replica may take: a datastore that hangs must
-// not hold up the others.
-const replicaLimit = 10 * time.Second
+// replicaLimit is how long the reading of one replica may take, and replicaReads how many are
+// read at once: a datastore that hangs must not hold up the others.
+const (
+	replicaLimit = 10 * time.Second
+	replicaReads = 16
+)
 
 // replicaItem reads one replica. What fails while vCenter answers is the replica's problem;
 // an error is that vCenter does not, or that ctx is over.
