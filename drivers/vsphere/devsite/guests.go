@@ -26,18 +26,23 @@ type guests struct {
 
 var guestsRef = types.ManagedObjectReference{Type: "SearchIndex", Value: "guests"}
 
-// install has every ShutdownGuest go to g, and every mount to e; other calls go their way,
-// and find the datastores' lists of VMs true.
+// install has every ShutdownGuest go to g, every mount to e, and every search by name to a
+// finder; other calls go their way, and find the datastores' lists of VMs true.
 func (g *guests) install(e *exports) {
 	g.Self, e.Self = guestsRef, exportsRef
 	g.model.Map().Put(g)
 	g.model.Map().Put(e)
+	f := &finder{model: g.model}
+	f.Self = finderRef
+	g.model.Map().Put(f)
 	g.model.Map().Handler = func(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 		switch method.Name { // the request itself still names the VM, or the host's system
 		case "ShutdownGuest":
 			method.This = guestsRef
 		case "CreateNasDatastore", "RemoveDatastore":
 			method.This = exportsRef
+		case "FindByInventoryPath", "FindChild":
+			method.This = finderRef
 		default:
 			trueUsers(ctx, method)
 		}
