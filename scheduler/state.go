@@ -89,7 +89,7 @@ func (s *State) Superseded(run *Run, step *Step) string {
 		for i := range other.Plan.Steps {
 			theirs, how := &other.Plan.Steps[i], other.Steps[i]
 			if theirs.IsChange() && theirs.Property == step.Property && !how.Began.IsZero() &&
-				(how.State.Over() || !theirs.Goal.same(step.Goal)) {
+				(how.State == StepDone || !theirs.Goal.same(step.Goal)) {
 				return other.ID
 			}
 		}
@@ -196,14 +196,14 @@ func (s *State) GroupState(group string) string {
 	return GroupStandby
 }
 
-// Covers reports whether any run's layer lies on a property that the holder has a layer
-// on.
+// Covers reports whether any run's layer lies above one of the holder's.
 func (s *State) Covers(h Holder) bool {
 	for _, stack := range s.Stacks {
-		if stack.Of(h) == nil {
+		own := slices.IndexFunc(stack.Layers, func(l Layer) bool { return l.Holder == h })
+		if own < 0 {
 			continue
 		}
-		for _, layer := range stack.Layers {
+		for _, layer := range stack.Layers[own+1:] {
 			if s.Workspaces[string(layer.Holder)] == nil {
 				return true
 			}

@@ -30,8 +30,11 @@ func (a *attempt) apply(driver drivers.Driver, grace time.Duration) (drivers.Val
 		Owner: drivers.Owner{Site: a.opts.Site, Holder: string(a.step.Owner)},
 	}
 	patience := longCall
-	if a.step.TurnsOff() {
+	switch p := a.step.Property; {
+	case a.step.TurnsOff():
 		patience = grace + callPatience
+	case p.Kind == drivers.VM && p.Name != drivers.Presence:
+		patience = swapCall
 	}
 	return a.call("apply", patience, func(ctx context.Context) (drivers.Value, error) {
 		return driver.Apply(ctx, change, func(p drivers.Progress) { a.note(a.run, a.step.ID, p.Message, p.Percent) })
@@ -43,7 +46,8 @@ func (a *attempt) apply(driver drivers.Driver, grace time.Duration) (drivers.Val
 // the next call, as after any other cut.
 const (
 	callPatience = 2 * time.Minute
-	longCall     = time.Hour // a clone, a promotion
+	swapCall     = 10 * time.Minute // a power-on, a disk, a network, a host
+	longCall     = time.Hour        // a clone, a promotion
 )
 
 // call makes one call of a driver, and cuts it off when its time is over. A value that the

@@ -124,7 +124,7 @@ func (a *attempt) change() error {
 				wait = pauseMost // it is not this step that fails, and a person has one place to look
 				break
 			}
-			a.failing += time.Since(a.turn)
+			a.failing += min(time.Since(a.turn), a.opts.RetryFor/2) // a call that hung is tried once more
 			if a.failing >= a.opts.RetryFor {
 				return a.hold(fmt.Errorf("it failed for %s: %w", a.failing.Round(time.Second), err))
 			}

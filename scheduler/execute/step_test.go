@@ -278,3 +278,46 @@ func TestAClockThatGoesBackGivesNoGuestMoreTime(t *testing.T) {
 		}
 	})
 }
+
+// One call of a power-on hangs, once: it is cut off, and tried again.
+func TestACallThatHangsOnceIsTriedAgain(t *testing.T) {
+	facts(t, sim.Shape{Hosts: 1}, func(r *rig) {
+		vm := r.machines(1, 1, sim.Guest{})[0]
+		r.rest(r.begin(scheduler.Plan{Shutdown: time.Minute}, forced(vm)))
+		r.site.AddFault(sim.Fault{Mode: sim.Hang, Property: vm, Goal: drivers.On, Times: 1})
+		run := r.begin(scheduler.Plan{}, on(vm))
+		r.rest(run)
+		if sr := r.step(run, 1); sr.State != scheduler.StepDone || !strings.Contains(sr.Note, "did not end within") {
+			t.Errorf("the step is %s: %s", sr.State, sr.Note)
+		}
+	})
+}
+
+// A person skipped the power-off in one run. The other run, which waits for the same VM,
+// goes for it still.
+func TestASkippedStepOfALaterRunIsNotTheDeed(t *testing.T) {
+	facts(t, sim.Shape{Hosts: 1}, func(r *rig) {
+		vm := r.machines(1, 1, sim.Guest{})[0]
+		var runs []string
+		for range 2 {
+			r.site.AddFault(sim.Fault{Mode: sim.FailBefore, Property: vm, Goal: drivers.Off, Kind: drivers.Refused})
+			run := r.begin(scheduler.Plan{Shutdown: 2 * time.Minute}, forced(vm))
+			r.rest(run)
+			r.want(run, 1, scheduler.StepHeld)
+			runs = append(runs, run)
+		}
+		r.site.ClearFaults()
+		if err := r.journal.Skip(context.Background(), runs[1], 1, "leave it on", &drivers.Value{Text: drivers.On}, false); err != nil {
+			t.Fatal(err)
+		}
+		r.engine.Start(runs[1])
+		if err := r.journal.Retry(context.Background(), runs[0], 1, "maria"); err != nil {
+			t.Fatal(err)
+		}
+		r.engine.Start(runs[0])
+		r.rest(runs[0])
+		if at, _ := r.site.VM(vm.Target); at.Power != drivers.Off {
+			t.Errorf("the first run's step is %s, and the VM is %s", r.step(runs[0], 1).State, at.Power)
+		}
+	})
+}

@@ -28,6 +28,8 @@ type Use struct {
 	Workspace string
 	// Claim is the group that has a right to this room.
 	Claim string
+	// Goes: nobody wants it on, and a run takes it down that may cut it off.
+	Goes bool
 }
 
 // Counts reports whether the use takes room now or will.
@@ -180,6 +182,21 @@ func overlay(state *scheduler.State, use *Use) {
 			use.Workspace = w.ID
 		}
 	}
+	use.Goes = use.Stands && !use.Wanted && use.Claim == "" && use.Workspace == "" && goes(state, use.VM)
+}
+
+// goes reports whether a run takes the VM down, and may cut it off. Production may stay on
+// for as long as its guest likes, and what no run takes down stays on.
+func goes(state *scheduler.State, power drivers.Property) bool {
+	for _, run := range state.RunningRuns() {
+		for i := range run.Plan.Steps {
+			step, how := &run.Plan.Steps[i], run.Steps[i].State
+			if step.TurnsOff() && step.MayForce && step.Property == power && !how.Over() && how != scheduler.StepHeld {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // SizeOf gives the size of a VM.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hotspare/hotspare/drivers"
@@ -28,4 +29,21 @@ func ReturnWorkspace(snap *scheduler.Snapshot, w *scheduler.Workspace, by string
 		}
 	}
 	return b.free(b.finish())
+}
+
+// CutOff reports whether the last return of a workspace, one that keeps what its owner wrote,
+// was taken over, and left something to do.
+func CutOff(state *scheduler.State, w *scheduler.Workspace) bool {
+	var last *scheduler.Run
+	for _, run := range state.Runs {
+		if run.Plan.Workspace == w.ID && run.Plan.Verb == scheduler.Return && (last == nil || run.Accepted.After(last.Accepted)) {
+			last = run
+		}
+	}
+	if last == nil || last.State != scheduler.TakenOver {
+		return false
+	}
+	return len(left(state.Stacks, last.Plan)) > 0 || slices.ContainsFunc(state.Stacks.HeldBy(w.Holder()), func(p drivers.Property) bool {
+		return p.Name == drivers.Power && state.Stacks.Gap(p)
+	})
 }

@@ -124,9 +124,9 @@ func (b *builder) reclaim(g *groupAt) {
 	b.dedupe()
 }
 
-// hurry takes over what another run is taking down on the hosts of the needs, a workspace
-// that was returned or a group that goes home: its room is as good as free, and what
-// starts there waits for it.
+// hurry takes over what another run is taking down on the hosts of the needs and may cut
+// off, a workspace that was returned: its room is as good as free, and what starts there
+// waits for it.
 func (b *builder) hurry(rooms map[place.HostKey]*place.Room, needs []place.Need) {
 	holder := scheduler.RunHolder(b.plan.Run, b.plan.Group)
 	for _, need := range needs {
@@ -135,8 +135,7 @@ func (b *builder) hurry(rooms map[place.HostKey]*place.Room, needs []place.Need)
 			continue
 		}
 		for _, use := range room.Uses {
-			ours := b.snap.State.Stacks[use.VM] != nil
-			if ours && use.Stands && !use.Wanted && use.Claim == "" && use.Workspace == "" {
+			if use.Goes {
 				b.put(use.VM, holder, scheduler.Literal(drivers.Off))
 			}
 		}

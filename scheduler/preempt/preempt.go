@@ -147,7 +147,7 @@ func (h *host) free(down map[string]string, all bool) scheduler.Size {
 		case u.Workspace != "":
 			return !all && !isDown
 		default:
-			return u.Wanted // what is going down already needs no victim
+			return u.Counts() && !u.Goes // what is going down already needs no victim
 		}
 	})
 }

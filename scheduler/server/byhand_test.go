@@ -211,3 +211,69 @@ func TestALendThatIsHeldCanBeGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// The storage of a replica is not mounted while its demotion is skipped. It is not gone: it
+// stays promoted, and is not promoted anew.
+func TestAReplicaThatIsNotThereIsNotGone(t *testing.T) {
+	inBubble(t, small(), func(t *testing.T, b *bench) {
+		b.over(b.failover("group-01"))
+		b.at.SetFaultHook(func(_ string, p drivers.Property, _ drivers.Value) error {
+			if p.Kind != drivers.Replica {
+				return nil
+			}
+			return drivers.NotFoundf("read", "replica "+p.Target, "mount it", "it has no manifest")
+		})
+		run := b.revert("group-01")
+		b.held(run)
+		b.skipHeld(run, "the storage is away")
+		b.at.SetFaultHook(nil)
+		_, err := b.server.Begin(context.Background(), api.PlanRequest{Verb: scheduler.Failover, Group: "group-01", DeclaredDeadBy: "maria"})
+		if err == nil || !strings.Contains(err.Error(), "still promoted") {
+			t.Errorf("a failover of what is promoted: %v", err)
+		}
+	})
+}
+
+// A site that hangs, and one that fails, are the same to the steps: away.
+func TestASiteThatHangsIsWaitedFor(t *testing.T) {
+	inBubble(t, small(), func(t *testing.T, b *bench) {
+		b.lend(api.WorkspaceRequest{Copy: "group-01"})
+		run := b.failover("group-01")
+		time.Sleep(time.Second)
+		hang := make(chan struct{})
+		b.hang.Store(&hang)
+		b.at.AddFault(sim.Fault{Mode: sim.Hang})
+		b.at.AddFault(sim.Fault{Mode: sim.Hang, Op: sim.OpObserve})
+		time.Sleep(90 * time.Minute)
+		b.at.ClearFaults()
+		close(hang)
+		b.over(run)
+	})
+}
+
+// An alert during a rehearsal begins nothing, for the room is back already. After the
+// revert its repeat is the first word of it.
+func TestAnAlertDuringARehearsalCountsAfterIt(t *testing.T) {
+	inBubble(t, small(), func(t *testing.T, b *bench) {
+		b.over(b.begin(api.PlanRequest{Verb: scheduler.Reclaim, Group: "group-01", By: "maria", Reason: "rehearsal"}))
+		if got := b.post("secret", "group-01", "real"); !strings.Contains(got, "reclaimed already") {
+			t.Fatal(got)
+		}
+		b.over(b.revert("group-01"))
+		if got := b.post("secret", "group-01", "real"); !strings.Contains(got, "begun") {
+			t.Errorf("its repeat: %s", got)
+		}
+	})
+}
+
+func TestAnAlertWhoseReclaimIsRefusedIsInTheStatus(t *testing.T) {
+	inBubble(t, small(), func(t *testing.T, b *bench) {
+		b.at.DeleteVM("group-01-vm-01")
+		time.Sleep(10 * time.Minute)
+		b.post("secret", "group-01", "real")
+		st, err := b.server.Status(context.Background())
+		if err != nil || len(st.Refused) != 1 || !strings.Contains(st.Refused[0].Reason, "group-01-vm-01") {
+			t.Errorf("refused: %+v, %v", st.Refused, err)
+		}
+	})
+}

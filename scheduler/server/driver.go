@@ -94,7 +94,7 @@ func (d *driver) ready() (drivers.Driver, drivers.Description, error) {
 func (d *driver) away() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.configured || d.problem != nil
+	return !d.configured || d.problem != nil || d.silence() != nil
 }
 
 func (d *driver) description() drivers.Description {

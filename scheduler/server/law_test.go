@@ -28,7 +28,12 @@ import (
 const lawHistories = 100
 
 func TestLaw(t *testing.T) {
-	histories := lawHistories
+	lawHolds(t, lawHistories, false)
+}
+
+// lawHolds tries histories, with days among them that are hard for a site.
+func lawHolds(t *testing.T, histories int, hard bool) {
+	t.Helper()
 	if n, err := strconv.Atoi(os.Getenv("HOTSPARE_LAW_HISTORIES")); err == nil {
 		histories = n
 	}
@@ -39,10 +44,12 @@ func TestLaw(t *testing.T) {
 	for i := range histories {
 		seed := first + uint64(i)
 		ok := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { (&lawRun{bench: newBench(t, crowded()), r: rand.New(rand.NewPCG(seed, 1))}).play() })
+			synctest.Test(t, func(t *testing.T) {
+				(&lawRun{bench: newBench(t, crowded()), r: rand.New(rand.NewPCG(seed, 1)), hard: hard}).play()
+			})
 		})
 		if !ok {
-			t.Fatalf("play it again: HOTSPARE_LAW_SEED=%d go test -run TestLaw ./scheduler/server", seed)
+			t.Fatalf("play it again: HOTSPARE_LAW_SEED=%d go test -run '^%s$' ./scheduler/server", seed, t.Name())
 		}
 	}
 }
@@ -54,8 +61,9 @@ func crowded() sim.Shape {
 
 type lawRun struct {
 	*bench
-	r   *rand.Rand
-	log []string
+	r    *rand.Rand
+	log  []string
+	hard bool
 }
 
 func (l *lawRun) play() {
@@ -69,13 +77,19 @@ func (l *lawRun) play() {
 		l.stop()
 	}()
 	for range 4 + l.r.IntN(14) {
-		l.act()
+		if l.hard && l.r.IntN(2) == 0 {
+			l.actHard()
+		} else {
+			l.act()
+		}
 		l.pause()
+		l.nothingKeptRuns()
 		if all := l.drifts(); len(all) > 0 {
 			l.Errorf("hotspare takes its own work for drift: %+v", all)
 		}
 	}
 	l.at.ClearFaults()
+	l.stubborn(false)
 	l.endAll()
 	after := l.withoutKept(l.dump(), "hotspare/test/r-")
 	if diff := cmp.Diff(before, after); diff != "" {
@@ -176,7 +190,9 @@ func (l *lawRun) endAll() {
 		over := len(status.Workspaces) == 0 && len(status.Runs) == 0
 		over = over && !l.server.Unfinished()
 		for _, run := range status.Runs {
-			if run.State == "held" {
+			if run.State == "held" && l.hard {
+				l.retryHeld(run.ID)
+			} else if run.State == "held" {
 				l.Fatalf("run %s is held\n%s", run.ID, l.tell())
 			}
 		}

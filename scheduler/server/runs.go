@@ -183,7 +183,7 @@ func (s *Server) observe(ctx context.Context, step *scheduler.Step) (stands *dri
 	}
 	value, err := driver.Observe(ctx, step.Property)
 	if drivers.KindOf(err) == drivers.NotFound {
-		return nil, true, nil
+		return nil, step.Property.Kind == drivers.VM, nil // a replica, a datastore: not there now
 	}
 	if err != nil {
 		return nil, false, err

@@ -131,6 +131,10 @@ func care(state *scheduler.State, w *scheduler.Workspace, now time.Time) planner
 		return plan.LendWorkspace
 	case w.Expired && now.After(w.Keep):
 		return giveBack
+	case w.Expired && plan.CutOff(state, w):
+		return func(snap *scheduler.Snapshot, w *scheduler.Workspace) (*scheduler.Plan, error) {
+			return plan.ReturnWorkspace(snap, w, "hotspare", w.Keep)
+		}
 	case w.Expired:
 		return nil
 	case !w.Covered.IsZero() && state.Covers(w.Holder()):

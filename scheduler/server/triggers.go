@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hotspare/hotspare/scheduler"
@@ -52,6 +53,7 @@ func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
 		outcome, err := s.signal(r.Context(), config, signal)
 		if err != nil {
 			failed = errors.Join(failed, err)
+			s.refuseSignal(err.Error())
 			continue
 		}
 		acted = acted || outcome.Run != "" || !signal.Firing
@@ -73,10 +75,13 @@ func (s *Server) alertmanager(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(result)
 }
 
-// remember has an alert that began nothing, because another had, begin nothing later either.
-func (s *Server) remember(ctx context.Context, seen journal.Record) error {
+// remember has an alert that began nothing, because another alert had begun that run, begin
+// nothing later either. Where a person had, for a rehearsal say, its repeat after the revert
+// is the first word of it.
+func (s *Server) remember(ctx context.Context, seen journal.Record, id string) error {
 	return s.journal.Update(ctx, func(state *scheduler.State) ([]journal.Record, error) {
-		if _, known := state.Alerts[seen.AlertSeen.Key]; known {
+		run := state.Runs[id]
+		if _, known := state.Alerts[seen.AlertSeen.Key]; known || run == nil || !strings.HasPrefix(run.Plan.By, byTrigger) {
 			return nil, nil
 		}
 		return []journal.Record{seen}, nil
@@ -102,6 +107,9 @@ func (s *Server) triggerOf(kind, authorization string) *scheduler.Trigger {
 	return found
 }
 
+// byTrigger begins the name of who asked for what a trigger began.
+const byTrigger = "trigger "
+
 // signal acts on one alert. An error is one that the sender should try again.
 func (s *Server) signal(ctx context.Context, config *scheduler.Trigger, signal trigger.Signal) (api.AlertOutcome, error) {
 	outcome := api.AlertOutcome{Group: signal.Group}
@@ -123,9 +131,9 @@ func (s *Server) signal(ctx context.Context, config *scheduler.Trigger, signal t
 	}
 	p, err := s.accept(ctx, func(snap *scheduler.Snapshot) (*scheduler.Plan, error) {
 		if at, again := snap.State.Alerts[signal.Key]; again {
-			return nil, &plan.Already{Reason: "a repeat of an alert that was acted on at " + at.Format("15:04:05Z07:00")}
+			return nil, &plan.Already{Reason: "a repeat of an alert that was seen at " + at.Format("15:04:05Z07:00")}
 		}
-		return plan.Reclaim(snap, plan.Request{Group: signal.Group, By: "trigger " + config.Name, Reason: reason})
+		return plan.Reclaim(snap, plan.Request{Group: signal.Group, By: byTrigger + config.Name, Reason: reason})
 	}, seen)
 	var already *plan.Already
 	switch {
@@ -133,7 +141,7 @@ func (s *Server) signal(ctx context.Context, config *scheduler.Trigger, signal t
 		outcome.Run, outcome.Outcome = p.Run, fmt.Sprintf("reclaim of %s begun as run %s", signal.Group, p.Run)
 		return outcome, nil
 	case errors.As(err, &already):
-		if err := s.remember(ctx, seen); err != nil {
+		if err := s.remember(ctx, seen, already.Run); err != nil {
 			return outcome, fmt.Errorf("remember alert %s of %s: %w", signal.Alert, signal.Group, err)
 		}
 		outcome.Run, outcome.Outcome = already.Run, already.Reason
