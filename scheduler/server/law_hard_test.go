@@ -60,8 +60,11 @@ func (l *lawRun) actHard() {
 }
 
 // stubborn makes about half of the lent guests ignore the request to shut down, or all
-// guests obey.
+// guests obey. Those of a copy stay so when production runs on their VMs.
 func (l *lawRun) stubborn(ignore bool) {
+	for group := 1; group <= 3 && !ignore; group++ {
+		l.obeys(true, fmt.Sprintf("group-%02d-vm-01", group), fmt.Sprintf("group-%02d-vm-02", group))
+	}
 	all, err := l.server.Workspaces(context.Background(), false)
 	if err != nil {
 		l.Fatal(err)
