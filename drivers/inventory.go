@@ -46,8 +46,8 @@ type VMItem struct {
 	Template  bool              `json:"template,omitempty"`
 	Snapshots int               `json:"snapshots,omitempty"`
 	Owner     Owner             `json:"owner,omitzero"`
-	// Addresses are those that the guest of a VM that is on has said of itself, its first
-	// one first; empty where it says nothing. Nobody vouches for them.
+	// Addresses are those of the guest of a VM that is on, as it says itself, or as its lease
+	// or its host's neighbour table say; empty where nobody says any. Nobody vouches for them.
 	Addresses []string `json:"addresses,omitempty"`
 }
 
