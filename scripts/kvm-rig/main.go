@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,11 +32,18 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("kvm-rig", flag.ContinueOnError)
 	dir := flags.String("dir", filepath.Join(os.TempDir(), "hotspare-kvm"), "the site's folder")
 	hosts := flags.Int("hosts", 3, "how many libvirt hosts")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), "usage: kvm-rig up|down|status|install [--dir DIR] [--hosts N]\n\n  kvm-rig up --dir /tmp/rig\n  kvm-rig down --dir /tmp/rig\n\n")
+		flags.PrintDefaults()
+	}
 	verb := ""
-	if len(args) > 0 {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		verb, args = args[0], args[1:]
 	}
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
 		return err
 	}
 	switch verb {
