@@ -30,10 +30,9 @@ type Result struct {
 // has worked longest keeps working. None is taken that could have stayed.
 func Choose(snap *scheduler.Snapshot, rooms map[place.HostKey]*place.Room, group string, needs []place.Need, must map[string]string) Result {
 	d := demandOf(rooms, group, needs)
-	for _, need := range needs {
-		if key := (place.HostKey{Cluster: need.Cluster, Host: need.Host}); rooms[key] == nil {
-			d.short[need.VM] = fmt.Sprintf("%s is to start on host %s, which %s", need.Name, need.Host, place.OutOfUse(snap, key))
-		}
+	for _, need := range d.roomless {
+		why := place.OutOfUse(snap, place.HostKey{Cluster: need.Cluster, Host: need.Host})
+		d.short[need.VM] = fmt.Sprintf("%s is to start on host %s, which %s", need.Name, need.Host, why)
 	}
 	chosen := map[string]string{}
 	for id, why := range must {
@@ -82,8 +81,9 @@ func Helps(rooms map[place.HostKey]*place.Room, needs []place.Need, victims []st
 
 // demand is what a group needs, by host, and what of it no host has.
 type demand struct {
-	hosts []*host
-	short map[drivers.Property]string
+	hosts    []*host
+	short    map[drivers.Property]string
+	roomless []place.Need // their hosts have no room at all
 }
 
 // host is one host and what of the demand it can hold with nothing lent.
@@ -103,7 +103,7 @@ func demandOf(rooms map[place.HostKey]*place.Room, group string, needs []place.N
 		key := place.HostKey{Cluster: need.Cluster, Host: need.Host}
 		room := rooms[key]
 		if room == nil {
-			d.short[need.VM] = fmt.Sprintf("host %s of %s is gone, in maintenance or drained", key.Host, need.Name)
+			d.roomless = append(d.roomless, need)
 			continue
 		}
 		h := byHost[key]

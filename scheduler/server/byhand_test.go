@@ -132,10 +132,10 @@ func TestAnAlertThatIsRefusedIsInTheStatus(t *testing.T) {
 			t.Errorf("a day later: %+v", got)
 		}
 		for n := range 100 {
-			b.post("secret", fmt.Sprint("nosuch-", n), "many")
+			b.post("secret", fmt.Sprint("nosuch-", n, strings.Repeat("x", 10_000)), "many")
 		}
-		if got := told(); len(got) > 20 {
-			t.Errorf("%d refusals are kept", len(got))
+		if got := told(); len(got) > 20 || len(got[0].Reason) > 1000 {
+			t.Errorf("%d refusals are kept, of %d bytes", len(got), len(got[0].Reason))
 		}
 	})
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/hotspare/hotspare/scheduler/api"
 )
 
-// How long a signal that began nothing is told of, and how many kinds of them: whoever has
-// no token must not fill the memory.
+// How long a signal that began nothing is told of, how many kinds of them, and in how many
+// letters: what comes from outside must not fill the memory, or the screen.
 const (
-	refusedFor  = 24 * time.Hour
-	refusedMost = 20
+	refusedFor     = 24 * time.Hour
+	refusedMost    = 20
+	refusedLetters = 300
 )
 
 // refusals are the signals of monitoring that began nothing, though they should have: an
@@ -25,6 +26,9 @@ type refusals struct {
 
 // note remembers a refusal; one beyond the most takes the place of the oldest.
 func (r *refusals) note(reason string, now time.Time) {
+	if letters := []rune(reason); len(letters) > refusedLetters {
+		reason = string(letters[:refusedLetters]) + "…"
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known := r.all[reason]
